@@ -1,0 +1,47 @@
+"""gateway.yaml as one typed object that cannot be changed, and what each tier derives from it.
+
+`load` reads and checks; each derivation is one function in a module of its own name: `policy_table`,
+`api_products`, `test_users`, `operations_table`, `bundle`.
+"""
+
+from portcullis.contract.loading import load
+from portcullis.contract.model import (
+    Api,
+    Apigee,
+    Audit,
+    Backend,
+    Burst,
+    Consumer,
+    Contract,
+    Edge,
+    Introspection,
+    Issuer,
+    Operation,
+    Product,
+    Quota,
+    RingFormat,
+    RoleMapping,
+)
+from portcullis.contract.problem import ContractError, Position, Problem
+
+__all__ = [
+    "Api",
+    "Apigee",
+    "Audit",
+    "Backend",
+    "Burst",
+    "Consumer",
+    "Contract",
+    "ContractError",
+    "Edge",
+    "Introspection",
+    "Issuer",
+    "Operation",
+    "Position",
+    "Problem",
+    "Product",
+    "Quota",
+    "RingFormat",
+    "RoleMapping",
+    "load",
+]

@@ -1,0 +1,257 @@
+"""The contract as one typed object that cannot be changed. Its attributes mirror the keys of gateway.yaml.
+
+All durations are whole seconds, all sizes of limits are requests. Mappings keep the order of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from portcullis.contract.fields import (
+    Audience,
+    ClaimName,
+    ClaimValue,
+    ClientId,
+    Email,
+    FolderUrl,
+    Frozen,
+    Name,
+    Origin,
+    PathTemplate,
+    Text,
+    Unique,
+    Url,
+)
+
+# RFC 7518 §3.1, less HS* and none: a symmetric key or none at all would let a verifier mint tokens (RFC 8725 §3.1).
+Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+Profile: TypeAlias = Literal["okta", "google", "rfc9068"]
+Method: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+# The units Apigee accepts in the quota of an API product (quotaTimeUnit), and in the rate of a SpikeArrest (ps, pm).
+QuotaUnit: TypeAlias = Literal["minute", "hour", "day", "month"]
+BurstUnit: TypeAlias = Literal["second", "minute"]
+
+# A month is counted as 30 days where seconds are wanted; Apigee itself counts calendar months.
+SECONDS: Final[Mapping[str, int]] = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "month": 2592000}
+
+
+class _Part(BaseModel):
+    """A part of the contract: strict, frozen, and without room for unknown keys."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Api(_Part):
+    """The API as a whole."""
+
+    name: Annotated[Name, Field(description="Names the Worker and the Apigee proxy.", examples=["acme-store"])]
+    title: Annotated[Text, Field(description="What people call the API.", examples=["Acme Store API"])]
+    problems: Annotated[
+        FolderUrl,
+        Field(
+            description="Problem types (RFC 9457) are this URL, `/` and a stable slug.",
+            examples=["https://developer.acme.example/problems"],
+        ),
+    ]
+
+
+class Introspection(_Part):
+    """Where opaque tokens of an issuer are introspected (RFC 7662). The client's secret is stack configuration."""
+
+    endpoint: Annotated[Url, Field(examples=["https://acme.okta.example/oauth2/default/v1/introspect"])]
+    client_id: Annotated[ClientId, Field(examples=["portcullis-edge"])]
+
+
+class RoleMapping(_Part):
+    """A token whose `claim` is `value`, or a list that holds it, carries `role`."""
+
+    claim: Annotated[ClaimName, Field(examples=["groups"])]
+    value: Annotated[ClaimValue, Field(examples=["store-readers"])]
+    role: Annotated[Name, Field(examples=["reader"])]
+
+
+class Issuer(_Part):
+    """An identity provider whose tokens are accepted."""
+
+    profile: Annotated[
+        Profile,
+        Field(description="What its tokens look like: okta, google (ID tokens) or rfc9068.", examples=["okta"]),
+    ]
+    issuer: Annotated[
+        Url,
+        Field(
+            description="Compared with the claim `iss` as it is.", examples=["https://acme.okta.example/oauth2/default"]
+        ),
+    ]
+    audience: Annotated[Audience, Field(description="What `aud` must hold.", examples=["api://acme-store"])]
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, max_length=9, examples=[["RS256"]]), Unique]
+    introspection: Introspection | None = None
+    roles: Annotated[
+        tuple[RoleMapping, ...],
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Which claims give which roles.",
+            examples=[[{"claim": "groups", "value": "store-readers", "role": "reader"}]],
+        ),
+        Unique,
+    ]
+
+
+class Backend(_Part):
+    """A service behind Apigee, reached over https."""
+
+    url: Annotated[
+        Origin, Field(description="Scheme, host and port.", examples=["https://orders.internal.acme.example"])
+    ]
+    timeout_seconds: Annotated[int, Field(ge=1, le=90, examples=[10])]
+
+    @property
+    def host(self) -> str:
+        """The host name."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The TCP port: the one written, else 443."""
+        return urlsplit(self.url).port or 443
+
+
+class Quota(_Part):
+    """How many requests each consumer may make in one unit of time."""
+
+    requests: Annotated[int, Field(ge=1, le=1_000_000_000, examples=[60])]
+    per: Annotated[QuotaUnit, Field(examples=["minute"])]
+
+    @property
+    def seconds(self) -> int:
+        """The length of the unit in seconds."""
+        return SECONDS[self.per]
+
+
+class Burst(_Part):
+    """How fast requests may come, smoothed; protects the backends of a product."""
+
+    requests: Annotated[int, Field(ge=1, le=100_000, examples=[50])]
+    per: Annotated[BurstUnit, Field(examples=["second"])]
+
+    @property
+    def seconds(self) -> int:
+        """The length of the unit in seconds."""
+        return SECONDS[self.per]
+
+
+class Operation(_Part):
+    """One method on one path template, open to callers with any one of the roles."""
+
+    method: Annotated[Method, Field(examples=["GET"])]
+    path: Annotated[PathTemplate, Field(examples=["/orders/{order}"])]
+    roles: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50, examples=[["reader"]]), Unique]
+    backend: Annotated[Name, Field(examples=["orders"])]
+
+
+class Product(_Part):
+    """What consumers subscribe to: operations with one quota and one burst limit."""
+
+    title: Annotated[Text, Field(examples=["Orders"])]
+    quota: Annotated[Quota, Field(examples=[{"requests": 60, "per": "minute"}])]
+    burst: Annotated[Burst, Field(examples=[{"requests": 50, "per": "second"}])]
+    operations: Annotated[
+        Mapping[Name, Operation],
+        Field(
+            min_length=1,
+            max_length=200,
+            examples=[{"list-orders": {"method": "GET", "path": "/orders", "roles": ["reader"], "backend": "orders"}}],
+        ),
+        Frozen,
+    ]
+
+
+class Consumer(_Part):
+    """An application that calls the API."""
+
+    developer: Annotated[Email, Field(description="Who answers for it.", examples=["storefront@acme.example"])]
+    issuer: Annotated[Name, Field(description="The issuer of its tokens.", examples=["workforce"])]
+    client_id: Annotated[ClientId, Field(description="Its client id at that issuer.", examples=["0oa1storefront"])]
+    products: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50, examples=[["orders"]]), Unique]
+
+    @property
+    def consumer_key(self) -> str:
+        """The client id in the characters Apigee accepts in a consumer key, `[A-Za-z0-9_-]`: others become `_`.
+
+        Apigee refuses a dot (ConsumerKeyHasInvalidCharacters), and every client id of Google holds dots. Two
+        consumers whose keys would be the same are refused by the contract's checks.
+        """
+        return re.sub(r"[^A-Za-z0-9_-]", "_", self.client_id)
+
+
+class Edge(_Part):
+    """The first tier."""
+
+    token_life_seconds: Annotated[int, Field(ge=20, le=300, description="Of the internal token.", examples=[60])]
+    leeway_seconds: Annotated[
+        int, Field(ge=0, le=60, description="Clock difference allowed in a client's token.", examples=[10])
+    ]
+    # Cloudflare gives up on an origin after 100 s (error 524), with a page that is no problem+json.
+    upstream_timeout_seconds: Annotated[int, Field(ge=2, le=99, description="Longest wait for Apigee.", examples=[20])]
+
+
+class Apigee(_Part):
+    """The second tier."""
+
+    leeway_seconds: Annotated[
+        int, Field(ge=0, le=60, description="Clock difference allowed in the internal token.", examples=[10])
+    ]
+    # ExpiryTimeInSecs of the KeyValueMapOperations policy.
+    key_cache_seconds: Annotated[
+        int, Field(ge=1, le=86400, description="How long Apigee may keep a public key it has read.", examples=[300])
+    ]
+
+
+class RingFormat(_Part):
+    """How internal tokens are signed."""
+
+    algorithm: Annotated[Literal["ES256"], Field(examples=["ES256"])]
+
+
+class Audit(_Part):
+    """What audit lines say."""
+
+    subject: Annotated[
+        Literal["hash", "plain"], Field(description="How an audit line names the subject.", examples=["hash"])
+    ]
+
+
+class GatewayFile(_Part):
+    """gateway.yaml: the contract of the gateway, from which both tiers are derived."""
+
+    version: Annotated[Literal[1], Field(description="The version of this format.", examples=[1])]
+    api: Api
+    roles: Annotated[
+        Mapping[Name, Text],
+        Field(min_length=1, max_length=100, examples=[{"reader": "May look at orders."}]),
+        Frozen,
+    ]
+    issuers: Annotated[Mapping[Name, Issuer], Field(min_length=1, max_length=20), Frozen]
+    backends: Annotated[Mapping[Name, Backend], Field(min_length=1, max_length=100), Frozen]
+    products: Annotated[Mapping[Name, Product], Field(min_length=1, max_length=50), Frozen]
+    consumers: Annotated[Mapping[Name, Consumer], Field(min_length=1, max_length=1000), Frozen]
+    edge: Edge
+    apigee: Apigee
+    ring: RingFormat
+    audit: Audit
+
+
+class Contract(GatewayFile):
+    """A contract that was checked.
+
+    `version_hash` is the first 12 hexadecimal digits of the SHA-256 of the merged document, written as canonical
+    JSON (sorted keys, no spaces, UTF-8).
+    """
+
+    version_hash: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]

@@ -1,0 +1,72 @@
+"""What the Worker reads: its policy table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portcullis.contract.model import Contract, Issuer, Operation
+from portcullis.contract.paths import most_specific_first
+
+
+def policy_table(contract: Contract, internal_issuer: str, internal_audience: str) -> dict[str, Any]:
+    """Derive the Worker's policy table, the JSON module `policy.json` of its version.
+
+    `internal_issuer` and `internal_audience` are `iss` and `aud` of the internal token, facts of a stack. Operations
+    come with the most specific path first, so the first whose path matches is the right one. Roles and products are
+    sorted; nothing in the table depends on the order of the contract's keys otherwise. Durations are seconds.
+    """
+    return {
+        "contract": contract.version_hash,
+        "problems": contract.api.problems,
+        "issuers": [_issuer(name, issuer) for name, issuer in contract.issuers.items()],
+        "operations": [
+            _operation(contract, product, name, operation) for product, name, operation in most_specific_first(contract)
+        ],
+        "consumers": {
+            consumer.client_id: {
+                "name": name,
+                "issuer": consumer.issuer,
+                "consumer_key": consumer.consumer_key,
+                "products": sorted(consumer.products),
+            }
+            for name, consumer in contract.consumers.items()
+        },
+        "products": {
+            name: {"quota": {"requests": product.quota.requests, "seconds": product.quota.seconds}}
+            for name, product in contract.products.items()
+        },
+        "internal": {
+            "issuer": internal_issuer,
+            "audience": internal_audience,
+            "life_seconds": contract.edge.token_life_seconds,
+        },
+        "leeway_seconds": contract.edge.leeway_seconds,
+        "upstream_timeout_seconds": contract.edge.upstream_timeout_seconds,
+        "audit_subject": contract.audit.subject,
+    }
+
+
+def _issuer(name: str, issuer: Issuer) -> dict[str, Any]:
+    introspection = issuer.introspection
+    return {
+        "name": name,
+        "profile": issuer.profile,
+        "issuer": issuer.issuer,
+        "audience": issuer.audience,
+        "algorithms": list(issuer.algorithms),
+        "introspection": None
+        if introspection is None
+        else {"endpoint": introspection.endpoint, "client_id": introspection.client_id},
+        "roles": [{"claim": mapping.claim, "value": mapping.value, "role": mapping.role} for mapping in issuer.roles],
+    }
+
+
+def _operation(contract: Contract, product: str, name: str, operation: Operation) -> dict[str, Any]:
+    return {
+        "name": name,
+        "method": operation.method,
+        "path": operation.path,
+        "product": product,
+        "roles": sorted(operation.roles),
+        "timeout_seconds": contract.backends[operation.backend].timeout_seconds,
+    }
