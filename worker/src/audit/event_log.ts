@@ -1,0 +1,19 @@
+import { type FetchFault } from "../support/documents";
+
+/** Something an operator should know that belongs to no single request. Nothing here comes from a caller. */
+export type OperationalEvent =
+  | { readonly event: "keys-fetched"; readonly issuer: string; readonly keys: number }
+  | { readonly event: "keys-fetch-failed"; readonly issuer: string; readonly cause: KeysFault }
+  | { readonly event: "introspection-failed"; readonly issuer: string; readonly cause: FetchFault | "not-an-answer" }
+  | { readonly event: "kv-write-failed" }
+  | { readonly event: "start-failed"; readonly binding: string; readonly cause: string }
+  | { readonly event: "unexpected"; readonly error: string };
+
+/** Why an issuer's keys could not be fetched. */
+export type KeysFault = FetchFault | "wrong-issuer" | "no-jwks-uri" | "no-usable-keys" | "late";
+
+/** Writes an event as one line of JSON to the error stream, where it does not mix with the audit lines. */
+export function logEvent(event: OperationalEvent): void {
+  // eslint-disable-next-line no-console -- the one writer of events
+  console.error(JSON.stringify({ ts: new Date().toISOString(), hop: "edge", ...event }));
+}

@@ -1,0 +1,27 @@
+import { hex } from "../support/hex";
+
+const HASH_DIGITS = 32;
+
+/** Gives each subject a pseudonym that is the same on both tiers and can be told only by who holds the salt. */
+export class Pseudonyms {
+  readonly #salt: string;
+  #key: CryptoKey | null = null;
+
+  constructor(salt: string) {
+    this.#salt = salt;
+  }
+
+  /** The first 128 bits of HMAC-SHA-256(salt, `iss|sub`), as 32 hexadecimal digits. `issuer` is the issuer's identifier. */
+  async of(issuer: string, subject: string): Promise<string> {
+    const encoder = new TextEncoder();
+    this.#key ??= await crypto.subtle.importKey(
+      "raw",
+      encoder.encode(this.#salt),
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign"],
+    );
+    const digest = await crypto.subtle.sign("HMAC", this.#key, encoder.encode(`${issuer}|${subject}`));
+    return hex(new Uint8Array(digest)).slice(0, HASH_DIGITS);
+  }
+}

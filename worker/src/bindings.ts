@@ -1,0 +1,92 @@
+import { decodeRing, type Ring } from "./mint/ring";
+import { decodePolicy } from "./policy/decode";
+import { type PolicyTable } from "./policy/table";
+import { DecodeError, type Decoder, dictionary, httpsOrigin, text } from "./support/decode";
+import { isJsonObject } from "./support/json";
+import { err, ok, type Result } from "./support/result";
+
+/** The bindings as the runtime hands them over: nothing is known of them yet. */
+export type UncheckedBindings = Readonly<Record<string, unknown>>;
+
+/** What the Worker is bound to, checked. */
+export interface Bindings {
+  /** Where Apigee answers: an https origin. */
+  readonly apigeeOrigin: string;
+  /** The key of the pseudonyms in audit lines. */
+  readonly auditSalt: string;
+  /** The name of the stack. */
+  readonly environment: string;
+  /** The client secret at each issuer that introspects, by the issuer's name. */
+  readonly introspectionSecrets: ReadonlyMap<string, string>;
+  readonly kv: KVNamespace;
+  readonly policy: PolicyTable;
+  readonly ring: Ring;
+}
+
+/** A binding that is missing or wrong. `cause` never holds its value. */
+export interface BindingFault {
+  readonly binding: string;
+  readonly cause: string;
+}
+
+class BindingError extends Error {
+  readonly fault: BindingFault;
+
+  constructor(fault: BindingFault) {
+    super(`${fault.binding}: ${fault.cause}`);
+    this.fault = fault;
+  }
+}
+
+/** Checks every binding, and the policy table, before the first request is decided. */
+export function checkBindings(env: UncheckedBindings, policyDocument: unknown): Result<Bindings, BindingFault> {
+  try {
+    const policy = decode("policy.json", policyDocument, decodePolicy);
+    const introspectionSecrets = json(env, "INTROSPECTION_SECRETS", dictionary(text(1_000), 1_000));
+    for (const { name, introspection } of policy.issuers) {
+      if (introspection !== null && !introspectionSecrets.has(name)) {
+        throw new BindingError({ binding: "INTROSPECTION_SECRETS", cause: `there is no secret for the issuer ${name}` });
+      }
+    }
+    return ok({
+      apigeeOrigin: decode("APIGEE_ORIGIN", env["APIGEE_ORIGIN"], httpsOrigin),
+      auditSalt: decode("AUDIT_SALT", env["AUDIT_SALT"], text(1_000)),
+      environment: decode("ENVIRONMENT", env["ENVIRONMENT"], text(100, /^[A-Za-z0-9._-]+$/)),
+      introspectionSecrets,
+      kv: namespace(env, "KV"),
+      policy,
+      ring: json(env, "RING", decodeRing),
+    });
+  } catch (problem) {
+    if (problem instanceof BindingError) return err(problem.fault);
+    throw problem;
+  }
+}
+
+function decode<Value>(binding: string, value: unknown, decoder: Decoder<Value>): Value {
+  if (value === undefined) throw new BindingError({ binding, cause: "it is missing" });
+  try {
+    return decoder(value, "$");
+  } catch (problem) {
+    if (problem instanceof DecodeError) throw new BindingError({ binding, cause: problem.message });
+    throw problem;
+  }
+}
+
+function json<Value>(env: UncheckedBindings, binding: string, decoder: Decoder<Value>): Value {
+  const written = decode(binding, env[binding], text(20_000, /^[^\0]+$/));
+  try {
+    return decode(binding, JSON.parse(written), decoder);
+  } catch (problem) {
+    // The parser's own message would quote the secret.
+    if (problem instanceof SyntaxError) throw new BindingError({ binding, cause: "it is no JSON" });
+    throw problem;
+  }
+}
+
+function namespace(env: UncheckedBindings, binding: string): KVNamespace {
+  const value = env[binding];
+  const isNamespace = isJsonObject(value) && typeof value["get"] === "function" && typeof value["put"] === "function";
+  if (!isNamespace) throw new BindingError({ binding, cause: "it is no KV namespace" });
+  return value as unknown as KVNamespace;
+}

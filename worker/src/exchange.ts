@@ -1,0 +1,92 @@
+import { type AuditLine, writeAuditLine } from "./audit/line";
+import { type Refusal } from "./problems/refusal";
+import { statusOf } from "./problems/response";
+import { PROBLEMS } from "./problems/taxonomy";
+import { continueTrace, type Trace } from "./request/trace";
+
+/** What becomes known of a request on its way, as its audit line tells it. */
+export type Findings = Partial<
+  Pick<
+    AuditLine,
+    | "txn"
+    | "operation"
+    | "route"
+    | "product"
+    | "client_id"
+    | "issuer"
+    | "subject"
+    | "roles"
+    | "kid"
+    | "upstream_status"
+  >
+>;
+
+/** What is the same in every line of one Worker version; all null where its bindings could not be read. */
+export interface Setting {
+  readonly env: string | null;
+  readonly ring_seq: number | null;
+  readonly contract: string | null;
+}
+
+/** How a request ended. */
+export interface Ending {
+  readonly decision: AuditLine["decision"];
+  readonly reason: AuditLine["reason"];
+  readonly status: number;
+}
+
+/** An unknown method may be anything the client sent; only these are logged as they are (RFC 9110 §9, RFC 5789). */
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]);
+
+/** One request and its answer: its trace, what is found out on its way, and its one audit line. */
+export class Exchange {
+  readonly trace: Trace;
+  readonly #method: string;
+  readonly #startedAt = Date.now();
+  readonly #findings: { -readonly [Name in keyof Findings]: Findings[Name] } = {};
+
+  constructor(request: Request) {
+    this.#method = request.method;
+    this.trace = continueTrace(request.headers.get("traceparent"), request.headers.get("tracestate"), (count) =>
+      crypto.getRandomValues(new Uint8Array(count)),
+    );
+  }
+
+  /** Notes what became known. */
+  found(findings: Findings): void {
+    Object.assign(this.#findings, findings);
+  }
+
+  /** Writes the audit line. Called once, whatever happened. */
+  end({ decision, reason, status }: Ending, setting: Setting): void {
+    const found = this.#findings;
+    writeAuditLine({
+      ts: new Date(this.#startedAt).toISOString(),
+      hop: "edge",
+      ...setting,
+      trace_id: this.trace.traceId,
+      span_id: this.trace.spanId,
+      parent_id: this.trace.parentId,
+      txn: found.txn ?? null,
+      decision,
+      reason,
+      operation: found.operation ?? null,
+      method: METHODS.has(this.#method) ? this.#method : null,
+      route: found.route ?? null,
+      product: found.product ?? null,
+      client_id: found.client_id ?? null,
+      issuer: found.issuer ?? null,
+      subject: found.subject ?? null,
+      roles: found.roles ?? [],
+      kid: found.kid ?? null,
+      status,
+      upstream_status: found.upstream_status ?? null,
+      duration_ms: Date.now() - this.#startedAt,
+    });
+  }
+}
+
+/** How a refused request ended. */
+export function endingOf(refusal: Refusal, reason?: AuditLine["reason"]): Ending {
+  return { decision: PROBLEMS[refusal.slug].decision, reason: reason ?? refusal.slug, status: statusOf(refusal) };
+}

@@ -1,0 +1,63 @@
+import {
+  DEFAULT_KEYS_FRESH_SECONDS,
+  FAILED_FETCH_COOLDOWN_SECONDS,
+  FRUITLESS_COOLDOWN_SECONDS,
+  MAX_KEYS_FRESH_SECONDS,
+  MAX_KEYS_STALE_SECONDS,
+  MIN_KEYS_FRESH_SECONDS,
+  UNKNOWN_KID_COOLDOWN_SECONDS,
+} from "../constants";
+import { type KeySet } from "./verification_key";
+
+/** Keys that an issuer gave, and when. Times in seconds since the epoch. */
+export interface HeldKeys {
+  readonly keys: KeySet;
+  readonly fetchedAt: number;
+  readonly freshSeconds: number;
+}
+
+/** The last try to fetch: it brought what was wanted, it did not, or it failed. */
+export interface Attempt {
+  readonly at: number;
+  readonly outcome: "fruitful" | "fruitless" | "failed";
+}
+
+/** What an isolate knows of an issuer's keys. */
+export interface KeyState {
+  readonly held: HeldKeys | null;
+  readonly attempt: Attempt | null;
+}
+
+/**
+ * What to do for a key id: use the key held; use it and renew the set behind the caller's back; fetch first; say that
+ * the issuer has no such key; or say that nobody can tell.
+ */
+export type Plan = "use" | "use-and-renew" | "fetch" | "unknown" | "unavailable";
+
+const COOLDOWN_SECONDS: Readonly<Record<Attempt["outcome"], number>> = {
+  fruitful: UNKNOWN_KID_COOLDOWN_SECONDS,
+  fruitless: FRUITLESS_COOLDOWN_SECONDS,
+  failed: FAILED_FETCH_COOLDOWN_SECONDS,
+};
+
+/** Decides by what is known at `now`, in seconds. A token is called unknown only by a set that the issuer just gave. */
+export function planFor(kid: string, { held, attempt }: KeyState, now: number): Plan {
+  const mayFetch = attempt === null || !isWithin(attempt.at, COOLDOWN_SECONDS[attempt.outcome], now);
+  if (held?.keys.has(kid) === true && isWithin(held.fetchedAt, MAX_KEYS_STALE_SECONDS, now)) {
+    const fresh = isWithin(held.fetchedAt, held.freshSeconds, now);
+    return fresh || !mayFetch ? "use" : "use-and-renew";
+  }
+  if (mayFetch) return "fetch";
+  return attempt.outcome === "failed" ? "unavailable" : "unknown";
+}
+
+/** How long a fetched set is fresh: as its Cache-Control says, between a floor and a ceiling. In seconds. */
+export function freshSeconds(maxAgeSeconds: number | null): number {
+  if (maxAgeSeconds === null) return DEFAULT_KEYS_FRESH_SECONDS;
+  return Math.min(Math.max(maxAgeSeconds, MIN_KEYS_FRESH_SECONDS), MAX_KEYS_FRESH_SECONDS);
+}
+
+/** Whether less than `seconds` have passed since `start`. A clock that went back ends every wait, rather than stretch it. */
+function isWithin(start: number, seconds: number, now: number): boolean {
+  return now >= start && now - start < seconds;
+}

@@ -1,0 +1,101 @@
+import { MAX_INTERNAL_LIFE_SECONDS, MAX_OPERATIONS } from "../constants";
+import {
+  DecodeError,
+  type Decoder,
+  dictionary,
+  httpsUrl,
+  integer,
+  list,
+  nullable,
+  oneOf,
+  record,
+  text,
+} from "../support/decode";
+import {
+  ALGORITHMS,
+  type ConsumerPolicy,
+  type InternalPolicy,
+  type IssuerPolicy,
+  type OperationPolicy,
+  type PolicyTable,
+  type ProductPolicy,
+  type RoleMapping,
+} from "./table";
+
+const MAX_ENTRIES = 1_000;
+const name = text(64, /^[a-z][a-z0-9-]*$/);
+const SEGMENT = String.raw`(?:[A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\})`;
+const path = text(200, new RegExp(String.raw`^\/(?:${SEGMENT}(?:\/${SEGMENT})*)?$`));
+
+const issuer: Decoder<IssuerPolicy> = record<IssuerPolicy>({
+  name,
+  profile: oneOf(["okta", "google", "rfc9068"]),
+  issuer: httpsUrl,
+  audience: text(255),
+  algorithms: list(oneOf(ALGORITHMS), 1, ALGORITHMS.length),
+  introspection: nullable(record({ endpoint: httpsUrl, client_id: text(255) })),
+  roles: list(record<RoleMapping>({ claim: text(128), value: text(255), role: name }), 1, MAX_ENTRIES),
+});
+
+const operation: Decoder<OperationPolicy> = record<OperationPolicy>({
+  name,
+  method: text(16, /^[A-Z]+$/),
+  path,
+  product: name,
+  roles: list(name, 1, MAX_ENTRIES),
+  timeout_seconds: integer(1, 600),
+});
+
+const table: Decoder<PolicyTable> = record<PolicyTable>({
+  contract: text(12, /^[0-9a-f]{12}$/),
+  problems: httpsUrl,
+  issuers: list(issuer, 1, MAX_ENTRIES),
+  operations: list(operation, 1, MAX_OPERATIONS),
+  consumers: dictionary(
+    record<ConsumerPolicy>({
+      name,
+      issuer: name,
+      consumer_key: text(255, /^[A-Za-z0-9_-]+$/),
+      products: list(name, 1, MAX_ENTRIES),
+    }),
+    MAX_ENTRIES,
+  ),
+  products: dictionary(
+    record<ProductPolicy>({ quota: record({ requests: integer(1, 1e9), seconds: integer(1, 2_678_400) }) }),
+    MAX_ENTRIES,
+  ),
+  internal: record<InternalPolicy>({
+    issuer: httpsUrl,
+    audience: httpsUrl,
+    life_seconds: integer(1, MAX_INTERNAL_LIFE_SECONDS),
+  }),
+  leeway_seconds: integer(0, 300),
+  upstream_timeout_seconds: integer(1, 600),
+  audit_subject: oneOf(["hash", "plain"]),
+});
+
+/**
+ * Reads the policy table, strictly: the reader is the last to see a blank or doubled row before it decides about
+ * requests. Throws {@link DecodeError}, which names the place.
+ */
+export function decodePolicy(document: unknown): PolicyTable {
+  const policy = table(document, "$");
+  const issuers = distinct(policy.issuers, (entry) => entry.name, "$.issuers: names");
+  distinct(policy.issuers, (entry) => entry.issuer, "$.issuers: identifiers");
+  for (const entry of policy.operations) {
+    if (!policy.products.has(entry.product)) throw new DecodeError("$.operations: a product is not listed");
+  }
+  for (const consumer of policy.consumers.values()) {
+    if (!issuers.has(consumer.issuer)) throw new DecodeError("$.consumers: an issuer is not listed");
+    if (consumer.products.some((product) => !policy.products.has(product))) {
+      throw new DecodeError("$.consumers: a product is not listed");
+    }
+  }
+  return policy;
+}
+
+function distinct<Entry>(entries: readonly Entry[], key: (entry: Entry) => string, what: string): ReadonlySet<string> {
+  const keys = new Set(entries.map(key));
+  if (keys.size < entries.length) throw new DecodeError(`${what} are not distinct`);
+  return keys;
+}

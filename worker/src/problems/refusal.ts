@@ -1,0 +1,122 @@
+import { FAILED_FETCH_COOLDOWN_SECONDS, RETRY_AFTER_SECONDS } from "../constants";
+import { type TokenFault } from "../token/fault";
+import { type Challenge, type ProblemSlug } from "./taxonomy";
+
+/** Why the edge answers by itself. `detail` is for the caller: it says nothing of the inside and repeats no input. */
+export interface Refusal {
+  readonly slug: ProblemSlug;
+  readonly detail: string;
+  /** Where it is not the status of the kind. */
+  readonly status?: number;
+  /** Where it is not the challenge of the kind. */
+  readonly challenge?: Challenge;
+  /** `Retry-After`, in seconds. */
+  readonly retryAfterSeconds?: number;
+  /** `Allow`: the methods of the path, for a 405 (RFC 9110 §15.5.6). */
+  readonly allow?: readonly string[];
+}
+
+/** No credentials that this gateway takes. */
+export function noCredentials(): Refusal {
+  return { slug: "no-credentials", detail: "Send an access token as `Authorization: Bearer`." };
+}
+
+/** More than one set of credentials (RFC 6750 §3.1, invalid_request). */
+export function ambiguousCredentials(): Refusal {
+  return {
+    slug: "invalid-request",
+    detail: "Send one token, in one Authorization header and nowhere else.",
+    challenge: "invalid_request",
+  };
+}
+
+/** A path, method or header that cannot be read in one way only. */
+export function invalidRequest(detail: string): Refusal {
+  return { slug: "invalid-request", detail };
+}
+
+/** A header or the whole header block is too big (RFC 6585 §5). */
+export function headersTooLarge(detail: string): Refusal {
+  return { slug: "request-too-large", status: 431, detail };
+}
+
+/** The body is too big (RFC 9110 §15.5.14). */
+export function bodyTooLarge(): Refusal {
+  return { slug: "request-too-large", detail: "The body is larger than this API takes." };
+}
+
+/** The path is none of the contract's. */
+export function operationNotFound(): Refusal {
+  return { slug: "operation-not-found", detail: "This API has no operation at this path." };
+}
+
+/** The path is known with other methods. */
+export function methodNotAllowed(allow: readonly string[]): Refusal {
+  return { slug: "method-not-allowed", detail: "This path has no operation with this method.", allow };
+}
+
+const TOKEN_DETAILS: Readonly<Record<TokenFault, string>> = {
+  malformed: "The token is malformed.",
+  // One text for an unknown issuer, an unknown key and a bad signature: which of them it is helps only a forger.
+  untrusted: "The token was not issued for this API by an issuer it trusts.",
+  expired: "The token has expired.",
+  "not-yet-valid": "The token is not valid yet.",
+  "wrong-audience": "The token is for another audience.",
+  "wrong-kind": "The token is not of a kind that this API accepts.",
+  "unfit-claims": "The token lacks a claim or holds one that is not acceptable.",
+  "sender-constrained": "The token is bound to a key and cannot be used as a bearer token.",
+  inactive: "The token is not active.",
+};
+
+/** The token is not accepted. */
+export function invalidToken(fault: TokenFault): Refusal {
+  return { slug: "invalid-token", detail: TOKEN_DETAILS[fault] };
+}
+
+/** The caller has none of the roles that open the operation. */
+export function insufficientRole(): Refusal {
+  return { slug: "insufficient-role", detail: "None of the caller's roles opens this operation." };
+}
+
+/** The application is unknown, another issuer's, or not subscribed to the operation's product. */
+export function consumerNotEntitled(): Refusal {
+  return { slug: "consumer-not-entitled", detail: "The application that the token was issued to may not use this." };
+}
+
+/** Keys that would decide about the token cannot be had, so nothing is said about the token (never a 401). */
+export function keysUnavailable(): Refusal {
+  return {
+    slug: "keys-unavailable",
+    detail: "The token cannot be checked now. Try again later with the same token.",
+    retryAfterSeconds: FAILED_FETCH_COOLDOWN_SECONDS,
+  };
+}
+
+/** The introspection endpoint cannot be asked (never a 401). */
+export function introspectionUnavailable(): Refusal {
+  return {
+    slug: "introspection-unavailable",
+    detail: "The token cannot be checked now. Try again later with the same token.",
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  };
+}
+
+/** Apigee cannot be reached. */
+export function backendUnavailable(): Refusal {
+  return {
+    slug: "backend-unavailable",
+    detail: "The API cannot be reached now. Try again later.",
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  };
+}
+
+/** Apigee was reached and did not answer in the contract's time. */
+export function backendTimeout(): Refusal {
+  return { slug: "backend-timeout", detail: "The API did not answer in time." };
+}
+
+/** Anything unexpected. `status` is 503 where the gateway is not fit to run at all. */
+export function gatewayFault(status?: 503): Refusal {
+  const refusal: Refusal = { slug: "gateway-fault", detail: "The request could not be completed." };
+  return status === undefined ? refusal : { ...refusal, status, retryAfterSeconds: RETRY_AFTER_SECONDS };
+}

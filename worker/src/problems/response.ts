@@ -1,0 +1,55 @@
+import { type Refusal } from "./refusal";
+import { PROBLEMS } from "./taxonomy";
+
+/** What every problem of one gateway has in common. */
+export interface ProblemContext {
+  /** The URL that problem types begin with; null where the contract could not be read. */
+  readonly types: string | null;
+  /** The realm of challenges: the public URL of the gateway. */
+  readonly realm: string;
+  /** The trace id, 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** Whether the request was a HEAD, whose answer has no body (RFC 9110 §9.3.2). */
+  readonly head: boolean;
+}
+
+/** The HTTP status of a refusal. */
+export function statusOf(refusal: Refusal): number {
+  return refusal.status ?? PROBLEMS[refusal.slug].status;
+}
+
+/** The answer to a refusal: `application/problem+json` (RFC 9457) with the challenge of RFC 6750 §3. */
+export function problemResponse(refusal: Refusal, context: ProblemContext): Response {
+  const status = statusOf(refusal);
+  const headers = new Headers({
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "x-request-id": context.traceId,
+  });
+  const challenge = challengeOf(refusal, context.realm);
+  if (challenge !== null) headers.set("www-authenticate", challenge);
+  if (refusal.allow !== undefined) headers.set("allow", refusal.allow.join(", "));
+  if (refusal.retryAfterSeconds !== undefined) headers.set("retry-after", String(refusal.retryAfterSeconds));
+  const document = JSON.stringify({
+    // RFC 9457 §4.2.1: about:blank where there is no type of our own.
+    type: context.types === null ? "about:blank" : `${context.types}/${refusal.slug}`,
+    title: PROBLEMS[refusal.slug].title,
+    status,
+    detail: refusal.detail,
+    trace_id: context.traceId,
+  });
+  if (context.head) headers.set("content-length", String(new TextEncoder().encode(document).length));
+  return new Response(context.head ? null : document, { status, headers });
+}
+
+function challengeOf(refusal: Refusal, realm: string): string | null {
+  const challenge = refusal.challenge === undefined ? PROBLEMS[refusal.slug].challenge : refusal.challenge;
+  if (challenge === null) return null;
+  const scheme = `Bearer realm="${quoted(realm)}"`;
+  return challenge === "bare" ? scheme : `${scheme}, error="${challenge}", error_description="${quoted(refusal.detail)}"`;
+}
+
+/** The inside of a quoted-string (RFC 9110 §5.6.4); error_description allows neither `"` nor `\` (RFC 6750 §3). */
+function quoted(value: string): string {
+  return value.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "");
+}

@@ -1,0 +1,99 @@
+import { MAX_PROBLEM_BYTES } from "../constants";
+import { backendTimeout, backendUnavailable, gatewayFault, type Refusal } from "../problems/refusal";
+import { readText } from "../support/documents";
+import { member, parseJsonObject } from "../support/json";
+import { err, ok, type Result } from "../support/result";
+import { judgeHead } from "./verdict";
+
+/** The request as it goes on to Apigee. */
+export interface OnwardRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Headers;
+  /** Streamed, never held. */
+  readonly body: ReadableStream | null;
+}
+
+/** What the client gets of Apigee's answer. */
+export interface Answer {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: Headers;
+  readonly body: ReadableStream | string | null;
+}
+
+/** How Apigee refused the internal token. */
+export type TokenRefusal = "edge-token-required" | "edge-token-invalid";
+
+/** Why there is no answer of Apigee to hand on. */
+export interface UpstreamFault {
+  readonly refusal: Refusal;
+  /** The status of Apigee's answer; null where there was none. */
+  readonly upstreamStatus: number | null;
+  /** How Apigee refused the internal token, if it did: logged, not told. */
+  readonly tokenRefusal: TokenRefusal | null;
+}
+
+/**
+ * Forwards a request to Apigee and streams its answer back, redirects included. The time limit, in seconds, is for the
+ * head of the answer; a long body may take longer. Nothing is tried twice.
+ */
+export async function forward(
+  request: OnwardRequest,
+  timeoutSeconds: number,
+  problemTypes: string,
+): Promise<Result<Answer, UpstreamFault>> {
+  const response = await send(request, timeoutSeconds);
+  if (!response.ok) return err({ refusal: response.error, upstreamStatus: null, tokenRefusal: null });
+  const { status, headers } = response.value;
+  const verdict = judgeHead(status, headers.get("content-type"), request.method);
+  switch (verdict.kind) {
+    case "pass":
+      return ok(answerOf(response.value, response.value.body));
+    case "replace":
+      await response.value.body?.cancel();
+      return err({ refusal: verdict.refusal, upstreamStatus: status, tokenRefusal: null });
+    case "inspect":
+      return inspect(response.value, problemTypes);
+  }
+}
+
+async function send(
+  { url, method, headers, body }: OnwardRequest,
+  timeoutSeconds: number,
+): Promise<Result<Response, Refusal>> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    controller.abort();
+  }, timeoutSeconds * 1000);
+  try {
+    return ok(await fetch(url, { method, headers, body, redirect: "manual", signal: controller.signal }));
+  } catch {
+    return err(controller.signal.aborted ? backendTimeout() : backendUnavailable());
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Tells a refused internal token, which is the gateway's own fault, from a 401 that the API gave. */
+async function inspect(response: Response, problemTypes: string): Promise<Result<Answer, UpstreamFault>> {
+  const document = await readText(response, MAX_PROBLEM_BYTES).catch(() => undefined);
+  const tokenRefusal = document === undefined ? null : tokenRefusalOf(document, problemTypes);
+  if (document === undefined || tokenRefusal !== null) {
+    return err({ refusal: gatewayFault(), upstreamStatus: response.status, tokenRefusal });
+  }
+  const headers = new Headers(response.headers);
+  // What was read is decoded, and may be longer than what was sent.
+  headers.delete("content-length");
+  return ok({ ...answerOf(response, document), headers });
+}
+
+function tokenRefusalOf(document: string, problemTypes: string): TokenRefusal | null {
+  const type = member(parseJsonObject(document) ?? {}, "type");
+  const slugs: readonly TokenRefusal[] = ["edge-token-required", "edge-token-invalid"];
+  return slugs.find((slug) => type === `${problemTypes}/${slug}`) ?? null;
+}
+
+function answerOf({ status, statusText, headers }: Response, body: Answer["body"]): Answer {
+  return { status, statusText, headers, body };
+}

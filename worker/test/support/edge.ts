@@ -1,0 +1,260 @@
+import { Buffer } from "node:buffer";
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash, generateKeyPairSync, type JsonWebKey } from "node:crypto";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, type IncomingHttpHeaders, request as httpRequest } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type Readable } from "node:stream";
+import { URL } from "node:url";
+import { inject } from "vitest";
+import workerd from "workerd";
+import { Internet } from "./internet";
+import { KvStub } from "./kv";
+import { TokenMaker } from "./tokens";
+
+/** The policy table that tests run with; a test may change a copy. */
+export function policyDocument(): Record<string, unknown> {
+  return JSON.parse(readFileSync(new URL("../data/policy.json", import.meta.url), "utf8")) as Record<string, unknown>;
+}
+
+/** A request as a client sends it: bytes of the path and header lines are sent as they are. */
+export interface ClientRequest {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: string;
+}
+
+/** An answer. */
+export interface ClientAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** The body as UTF-8 text. */
+  readonly body: string;
+  /** The body as it came. */
+  readonly bytes: Buffer;
+}
+
+/** A line of JSON. */
+export type Line = Readonly<Record<string, unknown>>;
+
+/** What a test may set otherwise. */
+export interface EdgeOptions {
+  readonly policy?: unknown;
+  /** Text bindings to replace; null leaves one out. */
+  readonly bindings?: Readonly<Record<string, string | null>>;
+}
+
+/** A ring of one P-256 key, as the RING secret is written. */
+export function newRing(): { readonly secret: string; readonly publicJwk: JsonWebKey & { readonly kid: string } } {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { d, crv = "", x = "", y = "" } = privateKey.export({ format: "jwk" });
+  // RFC 7638 §3: the required members, sorted, without white space.
+  const kid = createHash("sha256").update(JSON.stringify({ crv, kty: "EC", x, y })).digest("base64url");
+  const publicJwk = { kty: "EC", crv, kid, x, y };
+  return { secret: JSON.stringify({ seq: 7, alg: "ES256", signing: { ...publicJwk, d }, keys: [publicJwk] }), publicJwk };
+}
+
+const CRON_SHIM = `export default { async fetch(request, env) {
+  await env.EDGE.scheduled({ cron: "*/10 * * * *", scheduledTime: new Date() });
+  return new Response("done");
+} }`;
+
+/** The Worker in workerd, with the world around it. */
+export class Edge {
+  readonly maker = new TokenMaker();
+  readonly ring = newRing();
+  readonly agent = new Agent({ keepAlive: true });
+  /** Lines of standard output: the audit lines. */
+  readonly audit: Line[] = [];
+  /** Everything that was written, to either stream. */
+  readonly written: string[] = [];
+  #internet: Internet | null = null;
+  #kv: KvStub | null = null;
+  #process: ChildProcess | null = null;
+  #folder = "";
+  readonly #ports = new Map<string, number>();
+  #changed: () => void = () => undefined;
+
+  /** Starts a fresh isolate; `world` carries issuers, their keys and KV over from an earlier one. */
+  static async start(options: EdgeOptions = {}, world?: Edge): Promise<Edge> {
+    const edge = new Edge(world);
+    edge.#internet ??= await Internet.start(edge.maker);
+    edge.#kv ??= await KvStub.start();
+    await edge.#serve(options);
+    return edge;
+  }
+
+  private constructor(world?: Edge) {
+    if (world === undefined) return;
+    this.maker = world.maker;
+    this.ring = world.ring;
+    this.#internet = world.internet;
+    this.#kv = world.kv;
+  }
+
+  get internet(): Internet {
+    if (this.#internet === null) throw new Error("not started");
+    return this.#internet;
+  }
+
+  get kv(): KvStub {
+    if (this.#kv === null) throw new Error("not started");
+    return this.#kv;
+  }
+
+  /** Sends a request to the front door. */
+  send({ method = "GET", path = "/orders", headers = {}, body }: ClientRequest = {}): Promise<ClientAnswer> {
+    return this.#request("http", method, path, { host: "api.acme.example", ...headers }, body);
+  }
+
+  /** Sends a request with a good token of the workforce, or one made by a recipe. */
+  sendWithToken(request: ClientRequest = {}, token: string = this.maker.make()): Promise<ClientAnswer> {
+    return this.send({ ...request, headers: { authorization: `Bearer ${token}`, ...request.headers } });
+  }
+
+  /** Breaks off every request that is under way, as a client that is gone does. */
+  hangUp(): void {
+    // A mere end of the client's half of the connection would not tell the runtime.
+    for (const socket of Object.values(this.agent.sockets).flat()) socket?.resetAndDestroy();
+  }
+
+  /** Runs the cron trigger. */
+  async cron(): Promise<void> {
+    await this.#request("cron", "GET", "/", { host: "cron" });
+  }
+
+  /** Waits for the audit line of a trace id. */
+  auditLine(traceId: unknown): Promise<Line> {
+    return this.#waitFor(() => this.audit.find((line) => line["trace_id"] === traceId));
+  }
+
+  /** Waits for an operational event. */
+  event(name: string): Promise<Line> {
+    const quoted = `"event":"${name}"`;
+    return this.#waitFor(() => this.written.filter((line) => line.includes(quoted)).map((line) => JSON.parse(line) as Line)[0]);
+  }
+
+  /** Stops the isolate, and the world with it unless it goes on. */
+  async stop({ keepWorld = false } = {}): Promise<void> {
+    const running = this.#process;
+    this.agent.destroy();
+    if (running !== null && running.exitCode === null) {
+      const gone = new Promise((resolve) => running.once("exit", resolve));
+      running.kill("SIGTERM");
+      await gone;
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+    if (!keepWorld) await Promise.all([this.internet.close(), this.kv.close()]);
+  }
+
+  async #serve(options: EdgeOptions): Promise<void> {
+    this.#folder = mkdtempSync(join(tmpdir(), "edge-"));
+    copyFileSync(inject("workerModule"), join(this.#folder, "index.js"));
+    writeFileSync(join(this.#folder, "policy.json"), JSON.stringify(options.policy ?? policyDocument()));
+    writeFileSync(join(this.#folder, "cron.js"), CRON_SHIM);
+    writeFileSync(join(this.#folder, "config.capnp"), this.#config(options.bindings ?? {}));
+    const running = spawn(workerd, ["serve", "config.capnp", "--experimental", "--control-fd=3"], {
+      cwd: this.#folder,
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+    });
+    this.#process = running;
+    const [, stdout, stderr, control] = running.stdio as unknown as [null, Readable, Readable, Readable];
+    this.#lines(stdout, (line) => this.audit.push(JSON.parse(line) as Line));
+    this.#lines(stderr, () => undefined);
+    this.#lines(control, (line) => {
+      const { socket, port } = JSON.parse(line) as { socket: string; port: number };
+      this.#ports.set(socket, port);
+    });
+    await this.#waitFor(() => {
+      if (running.exitCode !== null) throw new Error(`workerd ended: ${this.written.join("\n")}`);
+      return this.#ports.size === 2 ? true : undefined;
+    });
+  }
+
+  #lines(stream: Readable, take: (line: string) => void): void {
+    createInterface({ input: stream }).on("line", (line) => {
+      if (!line.startsWith('{"event":"listen"')) this.written.push(line);
+      take(line);
+      this.#changed();
+    });
+    stream.on("close", () => {
+      this.#changed();
+    });
+  }
+
+  async #waitFor<Value>(look: () => Value | undefined): Promise<Value> {
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => (this.#changed = resolve));
+    }
+  }
+
+  #config(changed: Readonly<Record<string, string | null>>): string {
+    const texts: Record<string, string | null> = {
+      APIGEE_ORIGIN: "https://apigee.acme.example",
+      AUDIT_SALT: "a-salt-for-tests",
+      ENVIRONMENT: "test",
+      INTROSPECTION_SECRETS: JSON.stringify({ workforce: "s3cret: of/tests" }),
+      RING: this.ring.secret,
+      ...changed,
+    };
+    const bindings = Object.entries(texts)
+      .filter(([, text]) => text !== null)
+      .map(([name, text]) => `(name = "${name}", text = ${JSON.stringify(text)})`);
+    return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "edge", worker = .edge),
+    (name = "cron", worker = .cron),
+    (name = "internet", external = (address = "${this.internet.address}", http = ())),
+    (name = "kv", external = (address = "${this.kv.address}", http = ())),
+  ],
+  sockets = [
+    (name = "http", address = "127.0.0.1:0", http = (), service = "edge"),
+    (name = "cron", address = "127.0.0.1:0", http = (), service = "cron"),
+  ],
+);
+const edge :Workerd.Worker = (
+  modules = [(name = "index.js", esModule = embed "index.js"), (name = "policy.json", json = embed "policy.json")],
+  compatibilityDate = "2026-07-01",
+  globalOutbound = "internet",
+  bindings = [${[...bindings, '(name = "KV", kvNamespace = "kv")'].join(", ")}],
+);
+const cron :Workerd.Worker = (
+  modules = [(name = "cron.js", esModule = embed "cron.js")],
+  compatibilityDate = "2026-07-01",
+  compatibilityFlags = ["service_binding_extra_handlers"],
+  bindings = [(name = "EDGE", service = "edge")],
+);
+`;
+  }
+
+  #request(
+    socket: string,
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string | readonly string[]>>,
+    body?: string,
+  ): Promise<ClientAnswer> {
+    const port = this.#ports.get(socket) ?? 0;
+    const copied = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : [...value]]));
+    return new Promise((resolve, reject) => {
+      const options = { host: "127.0.0.1", port, method, path, headers: copied, agent: this.agent };
+      const sent = httpRequest(options, (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("error", reject);
+        response.on("end", () => {
+          const bytes = Buffer.concat(chunks);
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes.toString(), bytes });
+        });
+      });
+      sent.on("error", reject);
+      sent.end(body);
+    });
+  }
+}
