@@ -1,0 +1,1 @@
+"""Cloudflare, locally: the API and the edge."""

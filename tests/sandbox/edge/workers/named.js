@@ -1,0 +1,5 @@
+export default {
+  fetch(_request, env) {
+    return new Response(env.NAME);
+  },
+};
