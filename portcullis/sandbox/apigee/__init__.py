@@ -1,0 +1,1 @@
+"""Apigee, locally: the management API and the runtime."""

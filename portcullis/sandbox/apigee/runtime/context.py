@@ -1,0 +1,91 @@
+"""What a policy works with while a request runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from portcullis.sandbox.apigee.runtime.faults import Fault
+from portcullis.sandbox.apigee.runtime.kvm import KeyValueMaps
+from portcullis.sandbox.apigee.runtime.message import Message
+from portcullis.sandbox.apigee.runtime.remote_keys import RemoteKeys
+from portcullis.sandbox.apigee.runtime.spikes import Spikes
+from portcullis.sandbox.apigee.runtime.templates import Template, UnresolvedError
+from portcullis.sandbox.apigee.runtime.trace import Trace
+from portcullis.sandbox.apigee.runtime.values import Value
+from portcullis.sandbox.apigee.runtime.variables import Variables
+from portcullis.sandbox.clock import Clock
+from portcullis.sandbox.logs import LogSink
+from portcullis.sandbox.network import Network
+from portcullis.sandbox.store import Store
+
+Phase = Literal["request", "response", "error"]
+
+
+@dataclass(frozen=True)
+class Services:
+    """What every deployment shares."""
+
+    store: Store
+    network: Network
+    clock: Clock
+    logs: LogSink
+    maps: KeyValueMaps
+    keys: RemoteKeys
+    spikes: Spikes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a bundle is deployed, with the variables and resource files that all its requests share."""
+
+    organization: str
+    environment: str
+    bundle: str
+    revision: str
+    constants: Mapping[str, Value]
+    resources: Mapping[str, bytes]
+
+
+@dataclass
+class Context:
+    """One request on its way through one deployment."""
+
+    services: Services
+    place: Place
+    variables: Variables
+    trace: Trace
+    call_shared_flow: Callable[[str, Context], Awaitable[None]]
+    phase: Phase = "request"
+    fault: Fault | None = None
+    depth: int = 0
+    in_shared_flow: str = field(default="")
+
+    @property
+    def lookup(self) -> Callable[[str], Value]:
+        """How conditions and templates find variables."""
+        return self.variables.get
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch by the sandbox's clock."""
+        return self.services.clock.now()
+
+    def enter(self, phase: Phase) -> None:
+        """Go over to another phase: `message` means another message from now on."""
+        self.phase = phase
+        self.variables.current = phase
+
+    def message(self, name: str) -> Message | None:
+        """Return a message by the name policies use; in the error flow `response` is the error that will be sent."""
+        if self.phase == "error" and name in {"message", "response"}:
+            return self.variables.messages.get("error")
+        return self.variables.message(name)
+
+    def fill(self, template: Template, code: str, *, strict: bool) -> str:
+        """Fill a template; an unset variable of a strict one is the fault `code`."""
+        try:
+            return template.fill(self.variables.get, strict=strict)
+        except UnresolvedError as error:
+            raise Fault(code, f"Unresolved variable : {error.args[0]}") from None

@@ -1,0 +1,142 @@
+"""What is deployed: which hostnames lead to which environments, and which proxy answers for a path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portcullis.sandbox.apigee.runtime.bundle import compile_bundle
+from portcullis.sandbox.apigee.runtime.context import Place
+from portcullis.sandbox.apigee.runtime.model import Bundle, ProxyEndpoint, SharedFlow
+from portcullis.sandbox.apigee.runtime.values import Value
+from portcullis.sandbox.loopback import is_loopback
+from portcullis.sandbox.store import Store
+
+_KIND_OF_DEPLOYMENT = {"apigee.deployments": "apis", "apigee.sharedflow_deployments": "sharedflows"}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One live revision of a proxy in one environment."""
+
+    place: Place
+    bundle: Bundle
+
+
+@dataclass(frozen=True)
+class Match:
+    """The proxy endpoint that answers for a request, and the rest of the path below its base path."""
+
+    deployment: Deployment
+    proxy: ProxyEndpoint
+    suffix: str
+
+
+class Deployments:
+    """The compiled bundles of everything deployed, read from the store when something has changed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._compiled: dict[tuple[str, bytes], Bundle] = {}
+        self._live: dict[tuple[str, str], list[Deployment]] | None = None
+        self._shared: dict[tuple[str, str, str], Deployment] = {}
+        self._hosts: dict[str, list[tuple[str, str]]] = {}
+
+    def reload(self) -> None:
+        """Read the store again at the next request."""
+        self._live = None
+
+    def hostnames(self) -> set[str]:
+        """Return every hostname of an environment group."""
+        self._refresh()
+        return set(self._hosts)
+
+    def match(self, hostname: str, path: str) -> Match | None:
+        """Return the proxy with the longest base path on the hostname; loopback is any hostname."""
+        live = self._refresh()
+        places = self._hosts.get(hostname, [])
+        if not places and is_loopback(hostname):
+            places = [place for listed in self._hosts.values() for place in listed]
+        found: Match | None = None
+        for deployment in (d for place in dict.fromkeys(places) for d in live.get(place, [])):
+            for proxy in deployment.bundle.proxies:
+                suffix = _below(proxy.base_path, path)
+                if suffix is not None and (found is None or len(proxy.base_path) > len(found.proxy.base_path)):
+                    found = Match(deployment, proxy, suffix)
+        return found
+
+    def shared_flow(self, place: Place, name: str) -> tuple[Deployment, SharedFlow] | None:
+        """Return the shared flow of that name deployed in the place's environment."""
+        self._refresh()
+        deployment = self._shared.get((place.organization, place.environment, name))
+        if deployment is None or not deployment.bundle.shared_flows:
+            return None
+        flows = deployment.bundle.shared_flows
+        return deployment, flows.get("default") or next(iter(flows.values()))
+
+    def _refresh(self) -> dict[tuple[str, str], list[Deployment]]:
+        if self._live is not None:
+            return self._live
+        live: dict[tuple[str, str], list[Deployment]] = {}
+        shared: dict[tuple[str, str, str], Deployment] = {}
+        for collection, kind in _KIND_OF_DEPLOYMENT.items():
+            for key, document in self._store.items(collection):
+                organization, environment, name = key.split("/", 2)
+                deployment = self._deployment(organization, environment, kind, name, str(document["revision"]))
+                if deployment is None:
+                    continue
+                if kind == "apis":
+                    live.setdefault((organization, environment), []).append(deployment)
+                else:
+                    shared[organization, environment, name] = deployment
+        self._live, self._shared, self._hosts = live, shared, self._read_hosts()
+        return live
+
+    def _deployment(
+        self, organization: str, environment: str, kind: str, name: str, revision: str
+    ) -> Deployment | None:
+        data = self._store.get_blob("apigee.bundles", f"{organization}/{kind}/{name}/{revision}")
+        bundle = self._compile(f"{organization}/{kind}/{name}/{revision}", data) if data is not None else None
+        if bundle is None:
+            return None
+        constants: dict[str, Value] = {
+            "organization.name": organization,
+            "environment.name": environment,
+            "apiproxy.name": name,
+            "apiproxy.revision": revision,
+            **bundle.properties,
+        }
+        return Deployment(Place(organization, environment, name, revision, constants, bundle.resources), bundle)
+
+    def _compile(self, key: str, data: bytes) -> Bundle | None:
+        found = self._compiled.get((key, data))
+        if found is None:
+            found = compile_bundle(data).bundle
+            if found is not None:
+                self._compiled = {known: b for known, b in self._compiled.items() if known[0] != key}
+                self._compiled[key, data] = found
+        return found
+
+    def _read_hosts(self) -> dict[str, list[tuple[str, str]]]:
+        groups: Mapping[str, list[str]] = {
+            key: [str(name).lower() for name in document.get("hostnames", [])]
+            for key, document in self._store.items("apigee.envgroups")
+        }
+        hosts: dict[str, list[tuple[str, str]]] = {}
+        for key, document in self._store.items("apigee.envgroup_attachments"):
+            organization, group, _ = key.split("/", 2)
+            for name in groups.get(f"{organization}/{group}", []):
+                hosts.setdefault(name, []).append((organization, str(document["environment"])))
+        return hosts
+
+
+def _below(base_path: str, path: str) -> str | None:
+    """Return what of the path is below the base path, or `None` where it is not below it."""
+    if base_path == "/":
+        return path
+    # A `*` in a base path stands for one segment.
+    wanted, found = base_path.split("/"), path.split("/")
+    fits = len(found) >= len(wanted) and all(w in ("*", f) for w, f in zip(wanted, found, strict=False))
+    if not fits:
+        return None
+    return "/" + "/".join(found[len(wanted) :]) if len(found) > len(wanted) else ""

@@ -1,0 +1,160 @@
+"""Reading policy and endpoint XML strictly: what a type declares is read, everything else is named and refused.
+
+Each type declares its elements once, as paths below its root. The declaration is what a bundle is checked against,
+and what a page about coverage can be made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lxml import etree
+
+Support = Literal["supported", "ignored"]
+
+COMMON = frozenset({"name", "async", "continueOnError", "enabled"})
+"""Attributes that every policy may have; `async` is ignored, as Apigee has long done."""
+
+
+class BundleError(ValueError):
+    """Something in a bundle is wrong or not supported; the message names it."""
+
+
+class Node:
+    """An element of a bundle's XML, with readers that refuse what they cannot read."""
+
+    __slots__ = ("_element", "where")
+
+    def __init__(self, element: etree._Element, where: str) -> None:  # pyright: ignore[reportPrivateUsage]
+        self._element = element
+        self.where = where
+
+    @property
+    def tag(self) -> str:
+        """The element's name."""
+        return str(self._element.tag)
+
+    @property
+    def raw(self) -> str:
+        """The text exactly as written."""
+        return self._element.text or ""
+
+    @property
+    def text(self) -> str:
+        """The text without the space around it."""
+        return self.raw.strip()
+
+    def attribute(self, name: str, default: str = "") -> str:
+        """Return an attribute, or `default`."""
+        return (self._element.get(name) or default).strip()
+
+    def has(self, name: str) -> bool:
+        """Tell whether an attribute is there."""
+        return name in self._element.attrib
+
+    @property
+    def attributes(self) -> list[str]:
+        """The names of the attributes."""
+        return [str(name) for name in self._element.attrib]
+
+    def children(self, tag: str | None = None) -> Iterator[Node]:
+        """Yield the child elements, or those of one name, in order."""
+        for child in self._element:
+            # A comment is a child too, whose tag is a function.
+            if isinstance(child.tag, str) and (tag is None or child.tag == tag):  # pyright: ignore[reportUnnecessaryIsInstance]
+                yield Node(child, self.where)
+
+    def find(self, path: str) -> Node | None:
+        """Return the first element at a path of names, or `None`."""
+        found = self._element.find(path)
+        return None if found is None else Node(found, self.where)
+
+    def need(self, path: str) -> Node:
+        """Return the element at `path`; raises `BundleError` where it is missing."""
+        found = self.find(path)
+        if found is None:
+            raise self.error(f"<{path}> is missing in <{self.tag}>")
+        return found
+
+    def words(self, path: str, default: str = "") -> str:
+        """Return the text of the element at `path`, or `default` where it is missing or empty."""
+        found = self.find(path)
+        return (found.text if found else "") or default
+
+    def flag(self, path: str, *, default: bool) -> bool:
+        """Return a boolean element; empty or missing is the default; raises `BundleError`."""
+        return self._boolean(self.words(path), f"<{path}>", default=default)
+
+    def flag_attribute(self, name: str, *, default: bool) -> bool:
+        """Return a boolean attribute; raises `BundleError`."""
+        return self._boolean(self.attribute(name), f"attribute {name}", default=default)
+
+    def error(self, text: str) -> BundleError:
+        """Return an error that names the file."""
+        return BundleError(f"{self.where}: {text}")
+
+    def _boolean(self, text: str, what: str, *, default: bool) -> bool:
+        if text.lower() not in {"", "true", "false"}:
+            raise self.error(f"{what} must be true or false, not {text!r}")
+        return default if not text else text.lower() == "true"
+
+
+@dataclass(frozen=True)
+class Elements:
+    """The elements a type knows: path below the root → (attributes, how it is supported). The root's path is empty."""
+
+    known: dict[str, tuple[frozenset[str], Support]] = field(
+        default_factory=dict[str, "tuple[frozenset[str], Support]"]
+    )
+
+    def check(self, root: Node) -> tuple[list[str], list[str]]:
+        """Return (problems, warnings): each element or attribute that is unknown, each that has no effect here."""
+        problems: list[str] = []
+        warnings: list[str] = []
+        self._check(root, "", problems, warnings)
+        return problems, warnings
+
+    def _check(self, node: Node, path: str, problems: list[str], warnings: list[str]) -> None:
+        attributes, support = self.known[path]
+        shown = f"<{path}>" if path else f"<{node.tag}>"
+        if support == "ignored":
+            warnings.append(f"{node.where}: {shown} has no effect in this runtime")
+            return
+        problems.extend(
+            f"{node.where}: attribute {name} of {shown} is not supported"
+            for name in node.attributes
+            if name not in attributes
+        )
+        for child in node.children():
+            below = f"{path}/{child.tag}" if path else child.tag
+            if below in self.known:
+                self._check(child, below, problems, warnings)
+            else:
+                problems.append(f"{node.where}: element <{below}> is not supported")
+
+
+def elements(declaration: str, ignored: str = "", root: frozenset[str] = COMMON) -> Elements:
+    """Read a declaration: a path a line, then its attributes as `@name`; paths above it are declared with it.
+
+    A line that begins with `@` adds attributes to the root. `ignored` lists, in the same form, what is accepted but
+    has no effect.
+    """
+    known: dict[str, tuple[frozenset[str], Support]] = {"": (root, "supported")}
+    for text, support in ((declaration, "supported"), (ignored, "ignored")):
+        for line in text.split("\n"):
+            words = line.split()
+            if words:
+                _declare(known, words, "ignored" if support == "ignored" else "supported")
+    return Elements(known)
+
+
+def _declare(known: dict[str, tuple[frozenset[str], Support]], words: list[str], support: Support) -> None:
+    path = "" if words[0].startswith("@") else words[0]
+    attributes = frozenset(word[1:] for word in words if word.startswith("@"))
+    parts = path.split("/")
+    for index in range(1, len(parts)):
+        known.setdefault("/".join(parts[:index]), (frozenset(), "supported"))
+    before, _ = known.get(path, (frozenset[str](), support))
+    known[path] = (before | attributes, support)

@@ -1,0 +1,120 @@
+"""Faults: what a policy or the runtime raises, and the default body that Apigee sends for it.
+
+Names, codes and statuses are those of the policy error pages of the Apigee reference; the bodies are the ones the
+runtime really sends (`{"fault":{"faultstring":…,"detail":{"errorcode":…}}}`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from portcullis.sandbox.apigee.runtime.message import Message
+
+
+@dataclass(eq=False)
+class Fault(Exception):  # noqa: N818 - Apigee's own word for it
+    """An error that puts the flow in its error state.
+
+    `code` is the whole error code (`steps.jwt.TokenExpired`), `status` the HTTP status of the default answer,
+    `reason` the code of the failure for analytics where the runtime gives one (`TARGET_READ_TIMEOUT`), and `message`
+    the answer a RaiseFault policy made, or the target's own answer, where there is one.
+    """
+
+    code: str
+    faultstring: str
+    status: int = 500
+    reason: str | None = None
+    message: Message | None = None
+
+    @property
+    def name(self) -> str:
+        """The value of `fault.name`: the last part of the error code."""
+        return self.code.rpartition(".")[2]
+
+
+def reason_phrase(status: int) -> str:
+    """Return the standard reason phrase of a status, or nothing for one that has none."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def default_body(fault: Fault, *, xml: bool = False) -> tuple[str, bytes]:
+    """Return (content type, body) of the answer Apigee makes for a fault that nothing handles."""
+    if xml:
+        text = (
+            f"<fault><faultstring>{escape(fault.faultstring)}</faultstring>"
+            f"<detail><errorcode>{escape(fault.code)}</errorcode></detail></fault>"
+        )
+        return "text/xml", text.encode()
+    document: dict[str, object] = {"errorcode": fault.code}
+    if fault.reason:
+        document["reason"] = fault.reason
+    body = {"fault": {"faultstring": fault.faultstring, "detail": document}}
+    return "application/json", json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def unknown_proxy(host: str, path: str) -> Fault:
+    """No proxy is deployed on the host for the path."""
+    escaped = path.replace("/", "\\/")
+    return Fault(
+        "messaging.adaptors.http.flow.ApplicationNotFound",
+        f"Unable to identify proxy for host: {host} and url: {escaped}",
+        404,
+    )
+
+
+def no_route(endpoint: str) -> Fault:
+    """No route rule of the proxy endpoint is true."""
+    return Fault("messaging.runtime.RouteFailed", f"Unable to route the message to a TargetEndpoint : {endpoint}", 500)
+
+
+def body_too_big(status: int) -> Fault:
+    """A request (413) or an answer of a target (502) is larger than the runtime buffers."""
+    return Fault("protocol.http.TooBigBody", "Body buffer overflow", status)
+
+
+def target_unavailable() -> Fault:
+    """The target refused the connection, or its name is not known."""
+    return Fault("messaging.adaptors.http.flow.ServiceUnavailable", "The Service is temporarily unavailable", 503)
+
+
+def target_connect_timeout() -> Fault:
+    """The connection to the target was not made in time."""
+    return Fault(
+        "messaging.adaptors.http.flow.ServiceUnavailable",
+        "The Service is temporarily unavailable",
+        503,
+        "TARGET_CONNECT_TIMEOUT",
+    )
+
+
+def target_timeout() -> Fault:
+    """The target did not answer in time."""
+    return Fault("messaging.adaptors.http.flow.GatewayTimeout", "Gateway Timeout", 504, "TARGET_READ_TIMEOUT")
+
+
+def target_broke_off() -> Fault:
+    """The target closed the connection before it had answered."""
+    return Fault("messaging.adaptors.http.flow.UnexpectedEOFAtTarget", "Unexpected EOF at target", 502)
+
+
+def no_target_server() -> Fault:
+    """Every target server of the load balancer is disabled or missing."""
+    return Fault("messaging.adaptors.http.flow.NoActiveTargets", "The Service is temporarily unavailable", 503)
+
+
+def target_error(status: int, answer: Message) -> Fault:
+    """The target's status is not among `success.codes`."""
+    return Fault(
+        "messaging.adaptors.http.flow.ErrorResponseCode",
+        f"Response code {status} is treated as error",
+        status,
+        message=answer,
+    )

@@ -1,0 +1,35 @@
+"""The policies this runtime knows, by the name of their root element. Every other type is refused at deployment."""
+
+from __future__ import annotations
+
+from portcullis.sandbox.apigee.runtime.policies.assert_condition import AssertCondition
+from portcullis.sandbox.apigee.runtime.policies.assign_message import AssignMessage
+from portcullis.sandbox.apigee.runtime.policies.base import Policy
+from portcullis.sandbox.apigee.runtime.policies.decode_jwt import DecodeJWT
+from portcullis.sandbox.apigee.runtime.policies.flow_callout import FlowCallout
+from portcullis.sandbox.apigee.runtime.policies.key_value_map_operations import KeyValueMapOperations
+from portcullis.sandbox.apigee.runtime.policies.message_logging import MessageLogging
+from portcullis.sandbox.apigee.runtime.policies.quota import Quota
+from portcullis.sandbox.apigee.runtime.policies.raise_fault import RaiseFault
+from portcullis.sandbox.apigee.runtime.policies.spike_arrest import SpikeArrest
+from portcullis.sandbox.apigee.runtime.policies.verify_api_key import VerifyAPIKey
+from portcullis.sandbox.apigee.runtime.policies.verify_jwt import VerifyJWT
+
+REGISTRY: dict[str, type[Policy]] = {
+    policy.type_name: policy
+    for policy in (
+        AssertCondition,
+        AssignMessage,
+        DecodeJWT,
+        FlowCallout,
+        KeyValueMapOperations,
+        MessageLogging,
+        Quota,
+        RaiseFault,
+        SpikeArrest,
+        VerifyAPIKey,
+        VerifyJWT,
+    )
+}
+
+__all__ = ["REGISTRY", "Policy"]

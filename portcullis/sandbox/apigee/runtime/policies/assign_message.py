@@ -1,0 +1,102 @@
+"""AssignMessage: makes or changes a message, and sets variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from portcullis.sandbox.apigee.runtime.context import Context
+from portcullis.sandbox.apigee.runtime.elements import Node, elements
+from portcullis.sandbox.apigee.runtime.faults import Fault
+from portcullis.sandbox.apigee.runtime.message import Message
+from portcullis.sandbox.apigee.runtime.policies.assignments import (
+    ADD,
+    ASSIGN_VARIABLE,
+    COPY,
+    REMOVE,
+    SET,
+    Operation,
+    Scene,
+    operations,
+)
+from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common
+
+
+@dataclass(frozen=True)
+class AssignMessage(Policy):
+    """Runs its operations, in the order they are written, on the message that AssignTo names.
+
+    Without AssignTo that is the message of the current flow: the request, the response, or in the error flow the
+    error. An unset variable is empty where IgnoreUnresolvedVariables is true, else a fault.
+    """
+
+    type_name = "AssignMessage"
+    fault_prefix = "assignmessage"
+    elements = elements(
+        "\n".join(
+            [
+                ADD,
+                SET,
+                REMOVE,
+                COPY,
+                ASSIGN_VARIABLE,
+                "DisplayName",
+                "Description",
+                "IgnoreUnresolvedVariables",
+                "AssignTo @createNew @type @transport",
+            ]
+        ),
+        ignored="Properties",
+    )
+
+    operations: tuple[Operation, ...]
+    strict: bool
+    to_name: str
+    to_type: str
+    create_new: bool
+
+    @classmethod
+    def parse(cls, node: Node, source: Source) -> Self:
+        """Read the XML; raises `BundleError`."""
+        base = common(node)
+        to = node.find("AssignTo")
+        kind = to.attribute("type") if to else ""
+        if kind not in {"", "request", "response"}:
+            raise node.error(f"type of <AssignTo> must be request or response, not {kind!r}")
+        return cls(
+            name=base.name,
+            enabled=base.enabled,
+            continue_on_error=base.continue_on_error,
+            operations=operations(node, source),
+            strict=not node.flag("IgnoreUnresolvedVariables", default=False),
+            to_name=to.text if to else "",
+            to_type=kind,
+            create_new=to.flag_attribute("createNew", default=False) if to else False,
+        )
+
+    async def execute(self, context: Context) -> None:
+        """Run the operations."""
+        scene = Scene(context, self._target(context), "steps.assignmessage", self.strict)
+        for operation in self.operations:
+            operation(scene)
+
+    def _target(self, context: Context) -> Message:
+        name = self.to_name or self.to_type or "message"
+        existing = context.message(name)
+        if existing is not None and not self.create_new:
+            return existing
+        if existing is None and not self.create_new and name in {"request", "response", "message", "error"}:
+            raise Fault(
+                "steps.assignmessage.MessageNotAvailable",
+                f"Message {name} is not available in the {context.phase} flow",
+            )
+        made = Message(self.to_type or ("request" if context.phase == "request" else "response"), path="")
+        self._install(context, name, made)
+        return made
+
+    @staticmethod
+    def _install(context: Context, name: str, made: Message) -> None:
+        """Put a new message in its place; the one that will be sent to the client keeps its place in the error flow."""
+        if name == "message" or (context.phase == "error" and name == "response"):
+            name = context.phase
+        context.variables.messages[name] = made

@@ -1,0 +1,375 @@
+"""What AssignMessage and RaiseFault share: copying, adding, removing and setting parts of a message, and variables.
+
+Operations run in the order in which they are written, as the AssignMessage reference says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from portcullis.sandbox.apigee.runtime.context import Context
+from portcullis.sandbox.apigee.runtime.elements import Node
+from portcullis.sandbox.apigee.runtime.faults import Fault, reason_phrase
+from portcullis.sandbox.apigee.runtime.message import Message, MultiMap
+from portcullis.sandbox.apigee.runtime.policies.base import Source, template
+from portcullis.sandbox.apigee.runtime.templates import Template
+from portcullis.sandbox.apigee.runtime.values import Value, as_text
+from portcullis.sandbox.apigee.runtime.variables import ReadOnlyVariableError
+
+PARAMETERS = {"Headers": "Header", "QueryParams": "QueryParam", "FormParams": "FormParam"}
+
+ADD = "\n".join(f"Add/{group}/{one} @name" for group, one in PARAMETERS.items())
+SET = "\n".join(
+    [
+        *(f"Set/{group}/{one} @name" for group, one in PARAMETERS.items()),
+        "Set/Payload @contentType @variablePrefix @variableSuffix",
+        "Set/StatusCode",
+        "Set/ReasonPhrase",
+        "Set/Verb",
+        "Set/Path",
+        "Set/Version",
+    ]
+)
+REMOVE = "\n".join([*(f"Remove/{group}/{one} @name" for group, one in PARAMETERS.items()), "Remove/Payload"])
+COPY = "\n".join(
+    [
+        "Copy @source",
+        *(f"Copy/{group}/{one} @name" for group, one in PARAMETERS.items()),
+        "Copy/Payload",
+        "Copy/StatusCode",
+        "Copy/ReasonPhrase",
+        "Copy/Verb",
+        "Copy/Path",
+        "Copy/Version",
+    ]
+)
+ASSIGN_VARIABLE = """
+AssignVariable/Name
+AssignVariable/Ref
+AssignVariable/Value
+AssignVariable/Template @ref
+AssignVariable/PropertySetRef
+AssignVariable/ResourceURL
+"""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an operation works on. `prefix` is that of the policy's error codes, `strict` whether an unset variable is
+    a fault."""
+
+    context: Context
+    message: Message
+    prefix: str
+    strict: bool
+
+    def fill(self, text: Template) -> str:
+        """Fill a template by the policy's setting for unset variables."""
+        return self.context.fill(text, f"{self.prefix}.UnresolvedVariable", strict=self.strict)
+
+
+Operation = Callable[[Scene], None]
+
+
+def _map_of(message: Message, group: str) -> MultiMap:
+    if group == "Headers":
+        return message.headers
+    return message.query if group == "QueryParams" else message.form
+
+
+def _store(message: Message, group: str, values: MultiMap) -> None:
+    if group == "FormParams":
+        message.set_form(values)
+
+
+def operations(node: Node, source: Source) -> tuple[Operation, ...]:
+    """Compile the operations below `node` in the order they are written; raises `BundleError`."""
+    found: list[Operation] = []
+    for child in node.children():
+        if child.tag in _COMPILERS:
+            found.extend(_COMPILERS[child.tag](child))
+        elif child.tag == "AssignVariable":
+            found.append(_assign_variable(child, source))
+    return tuple(found)
+
+
+def _add(node: Node) -> list[Operation]:
+    return [_parameters_operation(group, replace=False) for group in node.children()]
+
+
+def _set(node: Node) -> list[Operation]:
+    return [_set_part(part) for part in node.children()]
+
+
+def _set_part(part: Node) -> Operation:
+    if part.tag in PARAMETERS:
+        return _parameters_operation(part, replace=True)
+    if part.tag == "Payload":
+        return _set_payload(part)
+    return _set_line(part)
+
+
+def _parameters_operation(group: Node, *, replace: bool) -> Operation:
+    pairs = [(template(one, one.attribute("name")), template(one, one.text)) for one in group.children()]
+    kind = group.tag
+
+    def run(scene: Scene) -> None:
+        message = scene.message
+        values = _map_of(message, kind)
+        for name_text, value_text in pairs:
+            name, value = scene.fill(name_text), _one_line(scene.fill(value_text))
+            # What a RaiseFault set, a fault rule can only add to (fault handling guide).
+            raised = kind == "Headers" and name.lower() in message.raised_headers
+            if replace and not raised:
+                values.set(name, value)
+            else:
+                values.add(name, value)
+        _store(message, kind, values)
+
+    return run
+
+
+def _one_line(text: str) -> str:
+    """No header or parameter can break out of its line."""
+    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
+
+
+def _set_payload(part: Node) -> Operation:
+    body = template(part, part.raw, part.attribute("variablePrefix", "{"), part.attribute("variableSuffix", "}"))
+    content_type = template(part, part.attribute("contentType"))
+
+    def run(scene: Scene) -> None:
+        scene.message.text = scene.fill(body)
+        kind = scene.fill(content_type)
+        if kind:
+            scene.message.headers.set("Content-Type", kind)
+
+    return run
+
+
+def _set_line(part: Node) -> Operation:
+    text = template(part, part.text)
+    kind = part.tag
+
+    def run(scene: Scene) -> None:
+        value, message = scene.fill(text), scene.message
+        if kind == "StatusCode":
+            _set_status(scene, value)
+        elif kind == "ReasonPhrase":
+            message.reason = _one_line(value)
+        elif kind == "Verb":
+            message.verb = value.strip()
+        elif kind == "Path":
+            message.path = value
+        else:
+            message.version = value
+
+    return run
+
+
+def _set_status(scene: Scene, text: str) -> None:
+    if not (text.isdecimal() and 100 <= int(text) <= 599):
+        raise Fault(f"{scene.prefix}.SetVariableFailed", f"Failed to set variable status.code to {text}")
+    message = scene.message
+    if message.reason == reason_phrase(message.status):
+        message.reason = reason_phrase(int(text))
+    message.status = int(text)
+
+
+def _remove(node: Node) -> list[Operation]:
+    parts = list(node.children())
+    if not parts:
+        return [_remove_everything]
+    return [_remove_payload if part.tag == "Payload" else _remove_group(part) for part in parts]
+
+
+def _remove_everything(scene: Scene) -> None:
+    message = scene.message
+    message.headers.clear()
+    message.query.clear()
+    message.content = b""
+
+
+def _remove_payload(scene: Scene) -> None:
+    scene.message.content = b""
+
+
+def _remove_group(group: Node) -> Operation:
+    # `<Header name="X[2]">` removes the second value only.
+    names = [template(one, one.attribute("name")) for one in group.children()]
+    kind = group.tag
+
+    def run(scene: Scene) -> None:
+        values = _map_of(scene.message, kind)
+        had_form = bool(values.pairs)
+        if not names:
+            values.clear()
+        for text in names:
+            name, _, index = scene.fill(text).partition("[")
+            number = index.rstrip("]")
+            values.remove(name, int(number) if number.isdecimal() else None)
+        if had_form:
+            _store(scene.message, kind, values)
+
+    return run
+
+
+def _copy(node: Node) -> list[Operation]:
+    source = node.attribute("source") or "message"
+    parts = [_copy_part(part) for part in node.children()]
+
+    def run(scene: Scene) -> None:
+        original = scene.context.variables.get(source)
+        named = scene.context.message(source)
+        taken = named if named is not None else original
+        if not isinstance(taken, Message):
+            raise Fault(f"{scene.prefix}.VariableOfNonMsgType", f"Variable {source} is not of type message")
+        for part in parts or [_copy_everything]:
+            part(taken.copy(), scene.message)
+
+    return [run]
+
+
+def _copy_everything(source: Message, target: Message) -> None:
+    for group in ("Headers", "QueryParams"):
+        _map_of(target, group).pairs = list(_map_of(source, group).pairs)
+    target.content = source.content
+    for part in ("Verb", "Path", "Version", "StatusCode", "ReasonPhrase"):
+        _COPIES[part](source, target)
+
+
+def _copy_part(part: Node) -> Callable[[Message, Message], None]:
+    if part.tag not in PARAMETERS:
+        wanted = part.tag
+
+        def copy_one(source: Message, target: Message) -> None:
+            # `<Payload>false</Payload>` is how the reference switches a copy off.
+            if enabled:
+                _COPIES[wanted](source, target)
+
+        enabled = part.text.lower() != "false"
+        return copy_one
+    names = [one.attribute("name") for one in part.children()]
+    group = part.tag
+
+    def copy_group(source: Message, target: Message) -> None:
+        values, into = _map_of(source, group), _map_of(target, group)
+        for name in names or values.names():
+            found = values.values(name)
+            if found:
+                into.remove(name)
+            for value in found:
+                into.add(name, value)
+        _store(target, group, into)
+
+    return copy_group
+
+
+def _copy_payload(source: Message, target: Message) -> None:
+    target.content = source.content
+    if source.header("content-type"):
+        target.headers.set("Content-Type", source.header("content-type"))
+
+
+def _copy_status(source: Message, target: Message) -> None:
+    target.status = source.status
+
+
+def _copy_reason(source: Message, target: Message) -> None:
+    target.reason = source.reason
+
+
+def _copy_verb(source: Message, target: Message) -> None:
+    target.verb = source.verb
+
+
+def _copy_path(source: Message, target: Message) -> None:
+    target.path = source.path
+
+
+def _copy_version(source: Message, target: Message) -> None:
+    target.version = source.version
+
+
+_COPIES: dict[str, Callable[[Message, Message], None]] = {
+    "Payload": _copy_payload,
+    "StatusCode": _copy_status,
+    "ReasonPhrase": _copy_reason,
+    "Verb": _copy_verb,
+    "Path": _copy_path,
+    "Version": _copy_version,
+}
+
+_COMPILERS: dict[str, Callable[[Node], Sequence[Operation]]] = {
+    "Add": _add,
+    "Set": _set,
+    "Remove": _remove,
+    "Copy": _copy,
+}
+
+
+def _assign_variable(node: Node, source: Source) -> Operation:
+    name = node.need("Name").text
+    if not name:
+        raise node.error("<AssignVariable> needs a <Name> with the variable's name")
+    readers = [reader for part in node.children() if (reader := _value_reader(part, source)) is not None]
+    value_node = node.find("Value")
+    literal = value_node.raw if value_node is not None else None
+
+    def run(scene: Scene) -> None:
+        value: Value = next((found for read in readers if (found := read(scene)) is not None), literal)
+        if value is None and scene.strict and readers:
+            raise Fault(f"{scene.prefix}.UnresolvedVariable", f"Unresolved variable : {name}")
+        assign(scene, name, value)
+
+    return run
+
+
+def assign(scene: Scene, name: str, value: Value) -> None:
+    """Set a variable, or unset it where the value is null; one that cannot be written is a fault."""
+    try:
+        if value is None:
+            scene.context.variables.remove(name)
+        else:
+            scene.context.variables.set(name, value)
+    except ReadOnlyVariableError:
+        raise Fault(f"{scene.prefix}.SetVariableFailed", f"Failed to set variable {name}") from None
+
+
+def _value_reader(part: Node, source: Source) -> Callable[[Scene], Value] | None:
+    if part.tag == "Ref":
+        variable = part.text
+        return lambda scene: scene.context.variables.get(variable)
+    if part.tag == "PropertySetRef":
+        key = template(part, part.text)
+        return lambda scene: scene.context.variables.get(f"propertyset.{scene.fill(key)}")
+    if part.tag == "ResourceURL":
+        return _resource_reader(part, source)
+    if part.tag == "Template":
+        return _template_reader(part)
+    return None
+
+
+def _resource_reader(part: Node, source: Source) -> Callable[[Scene], Value]:
+    kind, found, name = part.text.partition("://")
+    data = source.resources.get(f"{kind}/{name}")
+    if not found or data is None:
+        raise part.error(f"<ResourceURL> names {part.text!r}, which the bundle does not hold")
+    text = template(part, data.decode("utf-8", errors="replace"))
+    return lambda scene: scene.fill(text)
+
+
+def _template_reader(part: Node) -> Callable[[Scene], Value]:
+    variable = part.attribute("ref")
+    text = template(part, part.raw)
+    if not variable:
+        return lambda scene: scene.fill(text)
+
+    def read(scene: Scene) -> Value:
+        value = scene.context.variables.get(variable)
+        if value is None:
+            return scene.fill(text)
+        return scene.fill(template(part, as_text(value)))
+
+    return read

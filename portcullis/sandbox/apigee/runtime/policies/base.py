@@ -1,0 +1,89 @@
+"""What every policy is: a class that declares its elements, reads them once, and is run for each request."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from portcullis.sandbox.apigee.runtime.conditions import Condition, ConditionError, parse_condition
+from portcullis.sandbox.apigee.runtime.elements import Elements, Node
+from portcullis.sandbox.apigee.runtime.templates import Template, TemplateError, parse_template
+
+if TYPE_CHECKING:
+    from portcullis.sandbox.apigee.runtime.context import Context
+
+
+@dataclass(frozen=True)
+class Source:
+    """What surrounds a policy's XML in its bundle: the resource files by `type/name`."""
+
+    resources: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Policy(ABC):
+    """A policy as its XML describes it.
+
+    Subclasses declare `type_name`, the root element; `elements`, all that may be below it; and `fault_prefix`, the
+    first part of the variable `PREFIX.NAME.failed` that tells of a fault.
+    """
+
+    type_name: ClassVar[str]
+    elements: ClassVar[Elements]
+    fault_prefix: ClassVar[str]
+
+    name: str
+    enabled: bool
+    continue_on_error: bool
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, node: Node, source: Source) -> Self:
+        """Read the XML, checked already against `elements`; raises `BundleError`."""
+
+    @abstractmethod
+    async def execute(self, context: Context) -> None:
+        """Run for one request; raises `Fault`."""
+
+    @property
+    def failed_variable(self) -> str:
+        """The variable that is true after the policy has raised a fault."""
+        return f"{self.fault_prefix}.{self.name}.failed"
+
+
+@dataclass(frozen=True)
+class Common:
+    """The attributes of every policy's root."""
+
+    name: str
+    enabled: bool
+    continue_on_error: bool
+
+
+def common(node: Node) -> Common:
+    """Read the attributes that every policy has; raises `BundleError`."""
+    return Common(
+        name=node.attribute("name"),
+        enabled=node.flag_attribute("enabled", default=True),
+        continue_on_error=node.flag_attribute("continueOnError", default=False),
+    )
+
+
+def template(node: Node, text: str, prefix: str = "{", suffix: str = "}") -> Template:
+    """Compile a message template; raises `BundleError`."""
+    try:
+        return parse_template(text, prefix, suffix)
+    except TemplateError as error:
+        raise node.error(f"<{node.tag}>: {error}") from None
+
+
+def condition(node: Node | None) -> Condition | None:
+    """Compile a `<Condition>`; an absent or empty one is none; raises `BundleError`."""
+    if node is None or not node.text:
+        return None
+    try:
+        return parse_condition(node.text)
+    except ConditionError as error:
+        raise node.error(f"{error} (condition: {node.text})") from None

@@ -1,0 +1,41 @@
+"""FlowCallout: runs the steps of a shared flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from portcullis.sandbox.apigee.runtime.context import Context
+from portcullis.sandbox.apigee.runtime.elements import Node, elements
+from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common, template
+from portcullis.sandbox.apigee.runtime.templates import Template
+
+
+@dataclass(frozen=True)
+class FlowCallout(Policy):
+    """Calls a shared flow that is deployed in the same environment; its variables are the caller's."""
+
+    type_name = "FlowCallout"
+    fault_prefix = "flow"
+    elements = elements("DisplayName\nSharedFlowBundle\nParameters/Parameter @name @ref @value", ignored="Properties")
+
+    shared_flow: str
+    parameters: tuple[tuple[str, str, Template], ...]
+
+    @classmethod
+    def parse(cls, node: Node, source: Source) -> Self:
+        """Read the XML; raises `BundleError`."""
+        base = common(node)
+        group = node.find("Parameters")
+        parameters = tuple(
+            (one.attribute("name"), one.attribute("ref"), template(one, one.attribute("value") or one.text))
+            for one in (group.children("Parameter") if group else ())
+        )
+        return cls(base.name, base.enabled, base.continue_on_error, node.need("SharedFlowBundle").text, parameters)
+
+    async def execute(self, context: Context) -> None:
+        """Set the parameters and run the shared flow; raises its `Fault`."""
+        for name, ref, text in self.parameters:
+            value = context.variables.get(ref) if ref else text.fill(context.lookup)
+            context.variables.fill({name: value})
+        await context.call_shared_flow(self.shared_flow, context)

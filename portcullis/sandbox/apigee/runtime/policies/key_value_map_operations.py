@@ -1,0 +1,171 @@
+"""KeyValueMapOperations: reads and writes key value maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from portcullis.sandbox.apigee.runtime.context import Context
+from portcullis.sandbox.apigee.runtime.elements import BundleError, Node, elements
+from portcullis.sandbox.apigee.runtime.faults import Fault
+from portcullis.sandbox.apigee.runtime.kvm import Scope
+from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common
+from portcullis.sandbox.apigee.runtime.policies.quota import Setting
+from portcullis.sandbox.apigee.runtime.variables import ReadOnlyVariableError
+
+DEFAULT_EXPIRY_SECONDS = 300
+SCOPES = frozenset({"organization", "environment", "apiproxy", "policy"})
+
+
+@dataclass(frozen=True)
+class Get:
+    """Read the entry of `key` into the variable `assign_to`; of several values, the one at `index` (from 1)."""
+
+    key: tuple[Setting, ...]
+    assign_to: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Put:
+    """Write the entry of `key`, where there is one already only if `override`."""
+
+    key: tuple[Setting, ...]
+    values: tuple[Setting, ...]
+    override: bool
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete the entry of `key`."""
+
+    key: tuple[Setting, ...]
+
+
+@dataclass(frozen=True)
+class KeyValueMapOperations(Policy):
+    """Runs its operations in the order they are written. A missing key leaves its variable unset and is no fault."""
+
+    type_name = "KeyValueMapOperations"
+    fault_prefix = "keyvaluemapoperations"
+    elements = elements(
+        "\n".join(
+            [
+                "@mapIdentifier",
+                "DisplayName",
+                "Scope",
+                "MapName @ref",
+                "ExpiryTimeInSecs @ref",
+                "InitialEntries/Entry/Key/Parameter",
+                "InitialEntries/Entry/Value",
+                "Get @assignTo @index",
+                "Get/Key/Parameter @ref",
+                "Put @override",
+                "Put/Key/Parameter @ref",
+                "Put/Value @ref",
+                "Delete/Key/Parameter @ref",
+            ]
+        ),
+        ignored="ExclusiveCache\nProperties",
+    )
+
+    scope: str
+    map_name: Setting
+    expiry: Setting
+    initial: tuple[tuple[str, str], ...]
+    operations: tuple[Get | Put | Delete, ...]
+
+    @classmethod
+    def parse(cls, node: Node, source: Source) -> Self:
+        """Read the XML; raises `BundleError`."""
+        base = common(node)
+        scope = node.words("Scope", "environment")
+        if scope not in SCOPES:
+            raise node.error(f"<Scope> {scope!r} is not known; write one of {', '.join(sorted(SCOPES))}")
+        named = node.find("MapName")
+        initial = node.find("InitialEntries")
+        return cls(
+            name=base.name,
+            enabled=base.enabled,
+            continue_on_error=base.continue_on_error,
+            scope=scope,
+            map_name=_setting(named) if named else Setting(node.attribute("mapIdentifier"), ""),
+            expiry=_setting(node.find("ExpiryTimeInSecs")),
+            initial=tuple(_entry(entry) for entry in initial.children("Entry")) if initial else (),
+            operations=tuple(_operation(child) for child in node.children() if child.tag in {"Get", "Put", "Delete"}),
+        )
+
+    async def execute(self, context: Context) -> None:
+        """Run the operations; raises `Fault`."""
+        scope = self._scope(context)
+        expiry = self._expiry(context)
+        maps = context.services.maps
+        for key, value in self.initial:
+            if not maps.has(scope, key):
+                maps.put(scope, key, value, expiry)
+        for operation in self.operations:
+            key = "__".join(part.read(context) for part in operation.key)
+            if isinstance(operation, Get):
+                self._get(context, operation, maps.get(scope, key, expiry))
+            elif isinstance(operation, Delete):
+                maps.delete(scope, key)
+            elif operation.override or not maps.has(scope, key):
+                maps.put(scope, key, ",".join(value.read(context) for value in operation.values), expiry)
+
+    def _get(self, context: Context, operation: Get, value: str | None) -> None:
+        if value is not None and operation.index:
+            parts = value.split(",")
+            value = parts[operation.index - 1] if operation.index <= len(parts) else None
+        if value is None:
+            context.variables.remove(operation.assign_to)
+            return
+        try:
+            context.variables.set(operation.assign_to, value)
+        except ReadOnlyVariableError:
+            raise Fault(
+                "steps.keyvaluemapoperations.SetVariableFailed", f"Failed to set variable {operation.assign_to}", 500
+            ) from None
+
+    def _scope(self, context: Context) -> Scope:
+        place = context.place
+        owners = {
+            "organization": place.organization,
+            "environment": f"{place.organization}/{place.environment}",
+            "apiproxy": f"{place.organization}/apis/{place.bundle}",
+            "policy": f"{place.organization}/apis/{place.bundle}/policies/{self.name}",
+        }
+        return Scope(owners[self.scope], self.map_name.read(context) or "kvmap")
+
+    def _expiry(self, context: Context) -> float:
+        text = self.expiry.read(context)
+        return float(text) if text.lstrip("-").isdecimal() else DEFAULT_EXPIRY_SECONDS
+
+
+def _setting(node: Node | None) -> Setting:
+    return Setting(node.text if node else "", node.attribute("ref") if node else "")
+
+
+def _entry(node: Node) -> tuple[str, str]:
+    key = "__".join(parameter.text for parameter in node.need("Key").children("Parameter"))
+    return key, ",".join(value.text for value in node.children("Value"))
+
+
+def _operation(node: Node) -> Get | Put | Delete:
+    key = tuple(_setting(parameter) for parameter in node.need("Key").children("Parameter"))
+    if not key:
+        raise node.error(f"<{node.tag}> needs a <Key> with a <Parameter>")
+    if node.tag == "Delete":
+        return Delete(key)
+    if node.tag == "Put":
+        values = tuple(_setting(value) for value in node.children("Value"))
+        return Put(key, values, node.flag_attribute("override", default=True))
+    return _get(node, key)
+
+
+def _get(node: Node, key: tuple[Setting, ...]) -> Get:
+    index = node.attribute("index", "0")
+    if not index.isdecimal():
+        raise BundleError(f"{node.where}: index of <Get> must be a number, not {index!r}")
+    if not node.attribute("assignTo"):
+        raise node.error("<Get> needs assignTo")
+    return Get(key, node.attribute("assignTo"), int(index))
