@@ -1,0 +1,1 @@
+"""The local clouds: everything a stack needs to be tried without a cloud account."""

@@ -1,0 +1,7 @@
+"""Two identity providers shaped like Okta and Google: discovery, keys, tokens and introspection."""
+
+from portcullis.sandbox.identity.app import create_app
+from portcullis.sandbox.identity.directory import Directory, DirectoryError, Issuer, User
+from portcullis.sandbox.identity.tokens import TokenRequestError, issue_token
+
+__all__ = ["Directory", "DirectoryError", "Issuer", "TokenRequestError", "User", "create_app", "issue_token"]
