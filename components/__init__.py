@@ -1,0 +1,1 @@
+"""The Pulumi components the gateway is made of."""
