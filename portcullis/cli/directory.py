@@ -1,0 +1,40 @@
+"""What the sandbox's identity providers are told: derived from the contract, handed over by the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portcullis.contract import Contract
+from portcullis.contract.test_users import test_users
+
+SANDBOX_INTROSPECTION_SECRET = "sandbox-introspection-secret"  # noqa: S105 - public: it opens the sandbox only
+"""The Worker's client secret at the sandbox's issuers; `Pulumi.local.yaml` holds it, as a stack's own would be held."""
+
+
+def directory(contract: Contract) -> dict[str, Any]:
+    """Return issuers, users and backends as the sandbox takes them. A user's password is its name."""
+    return {
+        "issuers": [_issuer(contract, name) for name in contract.issuers],
+        "users": [
+            {"name": user.name, "issuer": user.issuer, "password": user.name, "claims": dict(user.claims)}
+            for user in test_users(contract)
+        ],
+        "backends": [backend.host for backend in contract.backends.values()],
+    }
+
+
+def _issuer(contract: Contract, name: str) -> dict[str, Any]:
+    issuer = contract.issuers[name]
+    introspection = None
+    if issuer.introspection is not None:
+        client = issuer.introspection.client_id
+        introspection = {"client_id": client, "client_secret": SANDBOX_INTROSPECTION_SECRET}
+    return {
+        "name": name,
+        "shape": "google" if issuer.profile == "google" else "okta",
+        "url": issuer.issuer,
+        "audience": issuer.audience,
+        "algorithm": issuer.algorithms[0],
+        "clients": [consumer.client_id for consumer in contract.consumers.values() if consumer.issuer == name],
+        "introspection": introspection,
+    }
