@@ -1,0 +1,203 @@
+"""What runs: the built gateway, its rival and all they talk to, as services of one workerd process."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.errors import BenchError
+from bench.traffic import GATEWAY_HOST, Traffic
+from components.edge import COMPATIBILITY_DATE
+from portcullis.contract import Contract
+from portcullis.contract.policy_table import policy_table
+from portcullis.ring import generate_key, worker_ring
+from portcullis.sandbox.cloudflare.edge import EdgeError, find_workerd
+from portcullis.sandbox.cloudflare.edge.capnp import Embed, Value, document
+
+APIGEE_HOST: Final = "apigee.acme.example"
+GATEWAY: Final = "gateway"
+PASS_THROUGH: Final = "pass-through"
+
+BUILD_SECONDS: Final = 60
+START_SECONDS: Final = 30
+STOP_SECONDS: Final = 5
+
+_WORKERS: Final = Path(__file__).parent / "workers"
+
+
+@dataclass(frozen=True)
+class World:
+    """A running workerd: its process id, and the loopback ports of the two Workers."""
+
+    pid: int
+    ports: Mapping[str, int]
+
+    def cpu_seconds(self) -> float | None:
+        """CPU seconds, user and system, that the process has used so far; `None` where there is no /proc.
+
+        See proc_pid_stat(5), fields 14 and 15; the resolution is a clock tick, mostly 10 ms.
+        """
+        try:
+            text = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return None
+        # Field 2, in parentheses, may hold spaces; counting starts after it, with field 3.
+        fields = text.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running_world(project: Path, contract: Contract, traffic: Traffic) -> Generator[World]:
+    """Build the gateway, start workerd, and end it (by its process id) and remove its files afterwards.
+
+    Raises:
+        BenchError: the Worker does not build, or workerd is missing or does not start; the message says what to do.
+    """
+    try:
+        binary = find_workerd(project)
+    except EdgeError as problem:
+        raise BenchError(str(problem)) from None
+    # The folder, which holds the run's own key ring, is the owner's alone (0700).
+    with tempfile.TemporaryDirectory(prefix="portcullis-bench-") as name:
+        folder = Path(name)
+        _write_files(project, contract, traffic, folder)
+        with _workerd(binary, folder) as world:
+            yield world
+
+
+def _write_files(project: Path, contract: Contract, traffic: Traffic, folder: Path) -> None:
+    _build_gateway(project, folder / "index.js")
+    for source in _WORKERS.glob("*.js"):
+        shutil.copy(source, folder)
+    policy = policy_table(contract, f"https://{GATEWAY_HOST}", f"https://{APIGEE_HOST}/{contract.api.name}")
+    _write_json(folder / "policy.json", policy)
+    _write_json(folder / "documents.json", traffic.issuer_documents)
+    config = document(_config(contract, traffic.issuer_host))
+    (folder / "config.capnp").write_text(config, encoding="utf-8")
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _build_gateway(project: Path, target: Path) -> None:
+    node, source = shutil.which("node"), project / "worker"
+    if node is None:
+        raise BenchError("node is not installed: install Node 20 or newer")
+    command = [node, str(source / "build.mjs"), "--outfile", str(target)]
+    try:
+        built = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"the Worker did not build within {BUILD_SECONDS} s; try again on a quieter machine") from None
+    if built.returncode != 0:
+        raise BenchError(f"the Worker does not build; after `npm ci` in {source}, see:\n{built.stderr.strip()}")
+
+
+def _config(contract: Contract, issuer_host: str) -> Mapping[str, Value]:
+    origin: Value = {"name": "APIGEE_ORIGIN", "text": f"https://{APIGEE_HOST}"}
+    routes: list[Value] = [
+        {"name": "APIGEE_HOST", "text": APIGEE_HOST},
+        {"name": "ISSUER_HOST", "text": issuer_host},
+        {"name": "UPSTREAM", "service": "upstream"},
+        {"name": "ISSUER", "service": "issuer"},
+    ]
+    services: dict[str, Value] = {
+        GATEWAY: _worker("index.js", [origin, *_gateway_bindings(contract)], "policy.json"),
+        PASS_THROUGH: _worker("pass_through.js", [origin]),
+        "internet": _worker("internet.js", routes),
+        "upstream": _worker("upstream.js", []),
+        "issuer": _worker("issuer.js", [], "documents.json"),
+        "kv": _worker("no_kv.js", []),
+    }
+    return {
+        "services": [{"name": name, "worker": worker} for name, worker in services.items()],
+        "sockets": [
+            {"name": name, "address": "127.0.0.1:0", "http": {}, "service": name} for name in (GATEWAY, PASS_THROUGH)
+        ],
+    }
+
+
+def _worker(module: str, bindings: list[Value], data: str | None = None) -> Value:
+    modules: list[Value] = [{"name": module, "esModule": Embed(module)}]
+    if data is not None:
+        modules.append({"name": data, "json": Embed(data)})
+    return {
+        "modules": modules,
+        "compatibilityDate": COMPATIBILITY_DATE,
+        "bindings": bindings,
+        "globalOutbound": "internet",
+    }
+
+
+def _gateway_bindings(contract: Contract) -> list[Value]:
+    private, public = generate_key(contract.ring.algorithm)
+    introspection = {name: "unused" for name, issuer in contract.issuers.items() if issuer.introspection is not None}
+    return [
+        {"name": "AUDIT_SALT", "text": "a salt of the benchmark"},
+        {"name": "ENVIRONMENT", "text": "bench"},
+        {"name": "INTROSPECTION_SECRETS", "text": json.dumps(introspection)},
+        {"name": "KV", "kvNamespace": "kv"},
+        {"name": "RING", "text": worker_ring(1, contract.ring.algorithm, private, [public])},
+    ]
+
+
+@contextmanager
+def _workerd(binary: Path, folder: Path) -> Generator[World]:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb", buffering=0) as control, (folder / "errors").open("wb") as errors:
+        try:
+            process = subprocess.Popen(
+                [str(binary), "serve", f"--control-fd={write_end}", "config.capnp"],
+                cwd=folder,
+                env={},
+                stdin=subprocess.DEVNULL,
+                # The gateway's audit lines: it pays for writing them, and nobody here for reading them.
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                pass_fds=(write_end,),
+            )
+        except OSError as problem:
+            raise BenchError(f"cannot run {binary}: {problem.strerror}; run `npm ci` in worker/") from None
+        finally:
+            os.close(write_end)
+        try:
+            ports = _read_ports(control.fileno(), 2)
+            if ports is None:
+                said = (folder / "errors").read_text(encoding="utf-8", errors="replace")
+                raise BenchError(f"workerd did not start within {START_SECONDS} s: {said.strip() or 'it said nothing'}")
+            yield World(process.pid, ports)
+        finally:
+            _end(process)
+
+
+def _read_ports(control: int, count: int) -> dict[str, int] | None:
+    """Return port by socket, which workerd tells once it listens; `None` where it ended or took too long."""
+    deadline = time.monotonic() + START_SECONDS
+    text = b""
+    while text.count(b"\n") < count:
+        ready, _, _ = select.select([control], [], [], max(0.0, deadline - time.monotonic()))
+        chunk = os.read(control, 4096) if ready else b""
+        if not chunk:
+            return None
+        text += chunk
+    messages = [json.loads(line) for line in text.splitlines()]
+    return {message["socket"]: message["port"] for message in messages}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
