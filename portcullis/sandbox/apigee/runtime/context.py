@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from portcullis.sandbox.apigee.runtime.caches import Caches
+from portcullis.sandbox.apigee.runtime.exchange import Exchange
 from portcullis.sandbox.apigee.runtime.faults import Fault
 from portcullis.sandbox.apigee.runtime.kvm import KeyValueMaps
 from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.apigee.runtime.remote_keys import RemoteKeys
 from portcullis.sandbox.apigee.runtime.spikes import Spikes
 from portcullis.sandbox.apigee.runtime.templates import Template, UnresolvedError
+from portcullis.sandbox.apigee.runtime.tokens import Tokens
 from portcullis.sandbox.apigee.runtime.trace import Trace
 from portcullis.sandbox.apigee.runtime.values import Value
 from portcullis.sandbox.apigee.runtime.variables import Variables
@@ -34,6 +37,9 @@ class Services:
     maps: KeyValueMaps
     keys: RemoteKeys
     spikes: Spikes
+    caches: Caches
+    tokens: Tokens
+    exchange: Exchange
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
-"""Reading policy and endpoint XML strictly: what a type declares is read, everything else is named and refused.
+"""Reading policy and endpoint XML: what a type declares is read, everything else is named.
 
-Each type declares its elements once, as paths below its root. The declaration is what a bundle is checked against,
-and what a page about coverage can be made from.
+Each type declares its elements once, as paths below its root: supported, ignored (accepted, without effect here) or
+refused (they would change what the proxy does, and are not supported here). An element that nobody declares is
+ignored with a warning, as Apigee ignores it. The declaration is what a bundle is checked against, and what the page
+about coverage is made from.
 """
 
 from __future__ import annotations
@@ -9,13 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
-Support = Literal["supported", "ignored"]
+Support = Literal["supported", "ignored", "refused"]
 
 COMMON = frozenset({"name", "async", "continueOnError", "enabled"})
 """Attributes that every policy may have; `async` is ignored, as Apigee has long done."""
+
+SILENT = frozenset({"DisplayName", "Description", "Properties", "FaultRules"})
+"""Elements that every policy and many endpoints carry without any effect: no warning is worth writing."""
+
+ANYTHING = "*"
+"""As the last part of a declared path: whatever XML is below is content, such as that of a `<Payload>`."""
 
 
 class BundleError(ValueError):
@@ -33,13 +42,22 @@ class Node:
 
     @property
     def tag(self) -> str:
-        """The element's name."""
-        return str(self._element.tag)
+        """The element's name, without its namespace."""
+        return str(self._element.tag).rpartition("}")[2]
 
     @property
     def raw(self) -> str:
         """The text exactly as written."""
         return self._element.text or ""
+
+    @property
+    def inner(self) -> str:
+        """What is inside: the text exactly as written, or where there are elements in it the XML of them all."""
+        if len(self._element) == 0:
+            return self.raw
+        parts = [escape(self.raw)]
+        parts.extend(etree.tostring(child, encoding="unicode", with_tail=True) for child in self._element)
+        return "".join(parts)
 
     @property
     def text(self) -> str:
@@ -70,6 +88,10 @@ class Node:
         """Return the first element at a path of names, or `None`."""
         found = self._element.find(path)
         return None if found is None else Node(found, self.where)
+
+    def find_all(self, path: str) -> list[Node]:
+        """Return every element at a path of names, in order."""
+        return [Node(found, self.where) for found in self._element.findall(path)]
 
     def need(self, path: str) -> Node:
         """Return the element at `path`; raises `BundleError` where it is missing."""
@@ -110,7 +132,7 @@ class Elements:
     )
 
     def check(self, root: Node) -> tuple[list[str], list[str]]:
-        """Return (problems, warnings): each element or attribute that is unknown, each that has no effect here."""
+        """Return (problems, warnings): what is refused, and what has no effect here or is not known at all."""
         problems: list[str] = []
         warnings: list[str] = []
         self._check(root, "", problems, warnings)
@@ -119,34 +141,44 @@ class Elements:
     def _check(self, node: Node, path: str, problems: list[str], warnings: list[str]) -> None:
         attributes, support = self.known[path]
         shown = f"<{path}>" if path else f"<{node.tag}>"
+        if support == "refused":
+            problems.append(f"{node.where}: {shown} is not supported")
+            return
         if support == "ignored":
             warnings.append(f"{node.where}: {shown} has no effect in this runtime")
             return
-        problems.extend(
-            f"{node.where}: attribute {name} of {shown} is not supported"
+        warnings.extend(
+            f"{node.where}: attribute {name} of {shown} is not known and has no effect"
             for name in node.attributes
             if name not in attributes
         )
+        if f"{path}/{ANYTHING}".lstrip("/") in self.known:
+            return
         for child in node.children():
             below = f"{path}/{child.tag}" if path else child.tag
             if below in self.known:
                 self._check(child, below, problems, warnings)
-            else:
-                problems.append(f"{node.where}: element <{below}> is not supported")
+            elif child.tag not in SILENT:
+                warnings.append(f"{node.where}: element <{below}> is not known and has no effect")
 
 
-def elements(declaration: str, ignored: str = "", root: frozenset[str] = COMMON) -> Elements:
+def elements(declaration: str, ignored: str = "", root: frozenset[str] = COMMON, refused: str = "") -> Elements:
     """Read a declaration: a path a line, then its attributes as `@name`; paths above it are declared with it.
 
-    A line that begins with `@` adds attributes to the root. `ignored` lists, in the same form, what is accepted but
-    has no effect.
+    A line that begins with `@` adds attributes to the root; a path that ends in `/*` has content of any kind.
+    `ignored` lists, in the same form, what is accepted but has no effect, `refused` what a deployment is refused for.
     """
     known: dict[str, tuple[frozenset[str], Support]] = {"": (root, "supported")}
-    for text, support in ((declaration, "supported"), (ignored, "ignored")):
+    texts: tuple[tuple[str, Support], ...] = (
+        (declaration, "supported"),
+        (ignored, "ignored"),
+        (refused, "refused"),
+    )
+    for text, support in texts:
         for line in text.split("\n"):
             words = line.split()
             if words:
-                _declare(known, words, "ignored" if support == "ignored" else "supported")
+                _declare(known, words, support)
     return Elements(known)
 
 

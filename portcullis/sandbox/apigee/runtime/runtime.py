@@ -7,14 +7,17 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from portcullis.sandbox.apigee.runtime.caches import Caches
 from portcullis.sandbox.apigee.runtime.context import Context, Services
 from portcullis.sandbox.apigee.runtime.deployments import Deployments, Match
+from portcullis.sandbox.apigee.runtime.exchange import Exchange
 from portcullis.sandbox.apigee.runtime.faults import Fault, default_body, reason_phrase, unknown_proxy
 from portcullis.sandbox.apigee.runtime.flow import run_proxy, run_steps
 from portcullis.sandbox.apigee.runtime.kvm import KeyValueMaps
 from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.apigee.runtime.remote_keys import RemoteKeys
 from portcullis.sandbox.apigee.runtime.spikes import Spikes
+from portcullis.sandbox.apigee.runtime.tokens import Tokens
 from portcullis.sandbox.apigee.runtime.trace import Trace
 from portcullis.sandbox.apigee.runtime.variables import Variables
 from portcullis.sandbox.clock import Clock
@@ -40,8 +43,18 @@ class Runtime:
     """The message processor of one sandbox."""
 
     def __init__(self, store: Store, network: Network, clock: Clock, logs: LogSink) -> None:
-        maps, keys = KeyValueMaps(store, clock), RemoteKeys(network, clock)
-        self._services = Services(store, network, clock, logs, maps, keys, Spikes())
+        self._services = Services(
+            store=store,
+            network=network,
+            clock=clock,
+            logs=logs,
+            maps=KeyValueMaps(store, clock),
+            keys=RemoteKeys(network, clock),
+            spikes=Spikes(),
+            caches=Caches(clock),
+            tokens=Tokens(store, clock),
+            exchange=Exchange(network),
+        )
         self._deployments = Deployments(store)
 
     def reload(self) -> None:

@@ -24,6 +24,7 @@ SET = "\n".join(
     [
         *(f"Set/{group}/{one} @name" for group, one in PARAMETERS.items()),
         "Set/Payload @contentType @variablePrefix @variableSuffix",
+        "Set/Payload/*",
         "Set/StatusCode",
         "Set/ReasonPhrase",
         "Set/Verb",
@@ -136,7 +137,7 @@ def _one_line(text: str) -> str:
 
 
 def _set_payload(part: Node) -> Operation:
-    body = template(part, part.raw, part.attribute("variablePrefix", "{"), part.attribute("variableSuffix", "}"))
+    body = template(part, part.inner, part.attribute("variablePrefix", "{"), part.attribute("variableSuffix", "}"))
     content_type = template(part, part.attribute("contentType"))
 
     def run(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from portcullis.sandbox.apigee.runtime.conditions import Condition, ConditionError, parse_condition
 from portcullis.sandbox.apigee.runtime.elements import Elements, Node
 from portcullis.sandbox.apigee.runtime.templates import Template, TemplateError, parse_template
+from portcullis.sandbox.apigee.runtime.values import Value, as_text
 
 if TYPE_CHECKING:
     from portcullis.sandbox.apigee.runtime.context import Context
@@ -69,6 +70,36 @@ def common(node: Node) -> Common:
         enabled=node.flag_attribute("enabled", default=True),
         continue_on_error=node.flag_attribute("continueOnError", default=False),
     )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The value of an element that names a variable with `ref` and has its own text as the fallback.
+
+    The text is a message template. `Setting()` is the value of an element that is not there: always unset.
+    """
+
+    ref: str = ""
+    literal: Template | None = None
+
+    def value(self, context: Context) -> Value:
+        """Return the variable's value, else the text; `None` where neither is there."""
+        found = context.variables.get(self.ref) if self.ref else None
+        if found is None and self.literal is not None:
+            return self.literal.fill(context.lookup)
+        return found
+
+    def text(self, context: Context) -> str | None:
+        """Return the value as text; `None` where neither the variable nor a text is there."""
+        found = self.value(context)
+        return None if found is None else as_text(found)
+
+
+def setting(node: Node | None, attribute: str = "ref") -> Setting:
+    """Read an element with a `ref` attribute and a text, which an absent element is too; raises `BundleError`."""
+    if node is None:
+        return Setting()
+    return Setting(node.attribute(attribute), template(node, node.text) if node.text else None)
 
 
 def template(node: Node, text: str, prefix: str = "{", suffix: str = "}") -> Template:
