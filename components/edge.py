@@ -155,6 +155,7 @@ class EdgeGateway(pulumi.ComponentResource):
             _secret("INTROSPECTION_SECRETS", introspection),
             cloudflare.WorkerVersionBindingArgs(name="KV", type="kv_namespace", namespace_id=storage.id),
             _secret("RING", args["worker_ring"]),
+            cloudflare.WorkerVersionBindingArgs(name="VERSION", type="version_metadata"),
         ]
 
     def _write_policy(self) -> Path:

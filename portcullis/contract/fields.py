@@ -27,6 +27,8 @@ _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]{0,39})\}\Z")
 MAX_PATH: Final = 200
 MAX_SEGMENTS: Final = 12
+# Where the Worker answers for itself (its `health/endpoints.ts`), before any operation is looked up.
+RESERVED_PATH: Final = "/.well-known/portcullis"
 
 
 def refuse(what: str, write: str) -> PydanticCustomError:
@@ -164,6 +166,17 @@ def _path(value: str) -> str:
     return value
 
 
+def _not_reserved(value: str) -> str:
+    """Refuse a template under the gateway's own paths, or one that could match one of them by a parameter."""
+    well_known, own = RESERVED_PATH[1:].split("/")
+    first, *rest = value[1:].split("/")
+    if first == well_known and (rest[:1] == [own] or (len(rest) > 1 and rest[0].startswith("{"))):
+        raise refuse(
+            f"the path {shown(value)} lies under `{RESERVED_PATH}`, where the gateway itself answers", "another path"
+        )
+    return value
+
+
 _T = TypeVar("_T")
 
 
@@ -189,6 +202,6 @@ Email = Annotated[str, AfterValidator(_text), AfterValidator(_email)]
 ClientId = Annotated[str, AfterValidator(_text), AfterValidator(_client_id)]
 ClaimName = Annotated[str, AfterValidator(_text), AfterValidator(_claim)]
 ClaimValue = Annotated[str, Field(max_length=255), AfterValidator(_text), AfterValidator(_claim_value)]
-PathTemplate = Annotated[str, AfterValidator(_text), AfterValidator(_path)]
+PathTemplate = Annotated[str, AfterValidator(_text), AfterValidator(_path), AfterValidator(_not_reserved)]
 Unique = AfterValidator(_unique)
 Frozen = AfterValidator(_frozen)

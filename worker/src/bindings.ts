@@ -2,7 +2,7 @@ import { decodeRing, type Ring } from "./mint/ring";
 import { decodePolicy } from "./policy/decode";
 import { type PolicyTable } from "./policy/table";
 import { DecodeError, type Decoder, dictionary, httpsOrigin, text } from "./support/decode";
-import { isJsonObject } from "./support/json";
+import { isJsonObject, member } from "./support/json";
 import { err, ok, type Result } from "./support/result";
 
 /** The bindings as the runtime hands them over: nothing is known of them yet. */
@@ -21,6 +21,8 @@ export interface Bindings {
   readonly kv: KVNamespace;
   readonly policy: PolicyTable;
   readonly ring: Ring;
+  /** The id of this version of the Worker. */
+  readonly version: string;
 }
 
 /** A binding that is missing or wrong. `cause` never holds its value. */
@@ -56,6 +58,7 @@ export function checkBindings(env: UncheckedBindings, policyDocument: unknown): 
       kv: namespace(env, "KV"),
       policy,
       ring: json(env, "RING", decodeRing),
+      version: decode("VERSION", env["VERSION"], versionId),
     });
   } catch (problem) {
     if (problem instanceof BindingError) return err(problem.fault);
@@ -82,6 +85,11 @@ function json<Value>(env: UncheckedBindings, binding: string, decoder: Decoder<V
     if (problem instanceof SyntaxError) throw new BindingError({ binding, cause: "it is no JSON" });
     throw problem;
   }
+}
+
+/** The id in the version metadata binding; what else is in it says nothing here. */
+function versionId(value: unknown, at: string): string {
+  return text(100, /^[A-Za-z0-9-]+$/)(isJsonObject(value) ? member(value, "id") : value, `${at}.id`);
 }
 
 function namespace(env: UncheckedBindings, binding: string): KVNamespace {

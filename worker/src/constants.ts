@@ -90,6 +90,15 @@ export const INACTIVE_TOKEN_SECONDS = 10;
 /** Introspection answers an isolate keeps; each has some hundred bytes. */
 export const MAX_INTROSPECTION_ENTRIES = 2_000;
 
+/** Milliseconds the readiness endpoint waits for keys that are missing: probes commonly give up after a few seconds. */
+export const READY_WAIT_MS = 2_000;
+
+/**
+ * Seconds others may keep the ring's public keys. An upload takes up to two minutes to be everywhere, and no settings
+ * of the ring allow a period below 155 s: so a key has been seen by every reader of the set before it signs.
+ */
+export const JWKS_MAX_AGE_SECONDS = 30;
+
 /** Milliseconds to wait for KV; p99 is below 5, and what KV holds can be had elsewhere. */
 export const KV_DEADLINE_MS = 50;
 

@@ -4,6 +4,7 @@ import { type Bindings } from "./bindings";
 import { type Caller } from "./claims/caller";
 import { authorize } from "./decision/authorize";
 import { endingOf, Exchange, type Setting } from "./exchange";
+import { HealthEndpoints, OWN_PREFIX } from "./health/endpoints";
 import { Identifier } from "./identify";
 import { Minter } from "./mint/minter";
 import { type ConsumerPolicy, type OperationPolicy } from "./policy/table";
@@ -42,6 +43,7 @@ export class Gateway {
   readonly #bindings: Bindings;
   readonly #matcher: Matcher;
   readonly #identifier: Identifier;
+  readonly #health: HealthEndpoints;
   readonly #minter: Minter;
   readonly #pseudonyms: Pseudonyms;
   readonly #setting: Setting;
@@ -49,10 +51,17 @@ export class Gateway {
   readonly #issuerOf: ReadonlyMap<string, string>;
 
   constructor(bindings: Bindings) {
-    const { policy, ring, environment } = bindings;
+    const { policy, ring, environment, version } = bindings;
     this.#bindings = bindings;
     this.#matcher = compileMatcher(policy.operations);
     this.#identifier = new Identifier(bindings);
+    this.#health = new HealthEndpoints({
+      version,
+      ring,
+      contract: policy.contract,
+      keys: () => this.#identifier.keysHealth(),
+      prepare: (keepAlive) => this.#identifier.prepare(keepAlive),
+    });
     this.#minter = new Minter({ ring, internal: policy.internal, environment, contract: policy.contract });
     this.#pseudonyms = new Pseudonyms(bindings.auditSalt);
     this.#setting = { env: environment, ring_seq: ring.seq, contract: policy.contract };
@@ -77,7 +86,10 @@ export class Gateway {
   }
 
   async #answer(request: Request, exchange: Exchange, keepAlive: KeepAlive): Promise<Result<Response, Stop>> {
-    const answer = await this.#pass(request, exchange, keepAlive);
+    const target = readTarget(request);
+    if (!target.ok) return err({ refusal: target.error });
+    if (target.value.path.startsWith(OWN_PREFIX)) return this.#own(request, target.value.path, exchange, keepAlive);
+    const answer = await this.#pass(request, target.value, exchange, keepAlive);
     if (!answer.ok) return answer;
     const { status, statusText, headers, body } = answer.value;
     const init = { status, statusText, headers: answerHeaders(headers, exchange.trace.traceId) };
@@ -95,14 +107,26 @@ export class Gateway {
     });
   }
 
-  async #pass(request: Request, exchange: Exchange, keepAlive: KeepAlive): Promise<Result<Answer, Stop>> {
+  /** Answers for the gateway itself. */
+  async #own(request: Request, path: string, exchange: Exchange, keepAlive: KeepAlive): Promise<Result<Response, Stop>> {
+    const answer = await this.#health.answer(request.method, path, keepAlive);
+    if (!answer.ok) return err({ refusal: answer.error });
+    exchange.found({ route: path });
+    answer.value.headers.set("x-request-id", exchange.trace.traceId);
+    return answer;
+  }
+
+  async #pass(
+    request: Request,
+    target: Target,
+    exchange: Exchange,
+    keepAlive: KeepAlive,
+  ): Promise<Result<Answer, Stop>> {
     const headers = onwardHeaders(request.headers, exchange.trace);
-    const target = readTarget(request);
-    if (!target.ok) return err({ refusal: target.error });
-    const allowed = await this.#decide(request, target.value, exchange, keepAlive);
+    const allowed = await this.#decide(request, target, exchange, keepAlive);
     if (!allowed.ok) return err({ refusal: allowed.error });
     headers.set("txn-token", await this.#mint(allowed.value, exchange));
-    const url = this.#bindings.apigeeOrigin + target.value.path + target.value.query;
+    const url = this.#bindings.apigeeOrigin + target.path + target.query;
     return this.#forward({ url, method: request.method, headers, body: request.body }, exchange);
   }
 

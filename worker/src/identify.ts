@@ -3,6 +3,7 @@ import { type Caller } from "./claims/caller";
 import { PROFILES } from "./claims/profiles";
 import { MAX_TOKEN_BYTES, MIN_OPAQUE_TOKEN_CHARACTERS } from "./constants";
 import { Introspector } from "./introspection/introspector";
+import { type IssuerKeysHealth } from "./keys/freshness";
 import { IssuerKeys } from "./keys/issuer_keys";
 import { introspectionUnavailable, invalidToken, keysUnavailable, type Refusal } from "./problems/refusal";
 import { nowSeconds } from "./support/clock";
@@ -44,6 +45,16 @@ export class Identifier {
   /** Fetches every issuer's keys. One that is down does not keep the others waiting. */
   async warm(keepAlive: KeepAlive): Promise<void> {
     await Promise.all(this.#keys.map((keys) => keys.warm(keepAlive)));
+  }
+
+  /** Gets the keys that are missing, no sooner than a request would. */
+  async prepare(keepAlive: KeepAlive): Promise<void> {
+    await Promise.all(this.#keys.map((keys) => keys.prepare(keepAlive)));
+  }
+
+  /** How each issuer's keys are. */
+  keysHealth(): readonly IssuerKeysHealth[] {
+    return this.#keys.map((keys) => keys.health);
   }
 
   /** The caller whom a token names, or why it is not accepted. */

@@ -160,6 +160,7 @@ def test_the_worker_is_bound_to_what_it_needs_in_the_order_of_names(tmp_path: Pa
         "INTROSPECTION_SECRETS": "secret_text",
         "KV": "kv_namespace",
         "RING": "secret_text",
+        "VERSION": "version_metadata",
     }
     assert {module["name"] for module in version.inputs["modules"]} == {"index.js", "policy.json"}
 

@@ -22,6 +22,13 @@ export interface Attempt {
   readonly outcome: "fruitful" | "fruitless" | "failed";
 }
 
+/** How the keys of an issuer are: as it wants them; old, since it cannot be reached; none that may be used. */
+export interface IssuerKeysHealth {
+  readonly state: "fresh" | "stale" | "missing";
+  /** Seconds since they were fetched; null where there are none. */
+  readonly ageSeconds: number | null;
+}
+
 /** What an isolate knows of an issuer's keys. */
 export interface KeyState {
   readonly held: HeldKeys | null;
@@ -42,13 +49,25 @@ const COOLDOWN_SECONDS: Readonly<Record<Attempt["outcome"], number>> = {
 
 /** Decides by what is known at `now`, in seconds. A token is called unknown only by a set that the issuer just gave. */
 export function planFor(kid: string, { held, attempt }: KeyState, now: number): Plan {
-  const mayFetch = attempt === null || !isWithin(attempt.at, COOLDOWN_SECONDS[attempt.outcome], now);
+  const allowed = mayFetch(attempt, now);
   if (held?.keys.has(kid) === true && isWithin(held.fetchedAt, MAX_KEYS_STALE_SECONDS, now)) {
     const fresh = isWithin(held.fetchedAt, held.freshSeconds, now);
-    return fresh || !mayFetch ? "use" : "use-and-renew";
+    return fresh || !allowed ? "use" : "use-and-renew";
   }
-  if (mayFetch) return "fetch";
-  return attempt.outcome === "failed" ? "unavailable" : "unknown";
+  if (allowed) return "fetch";
+  return attempt?.outcome === "failed" ? "unavailable" : "unknown";
+}
+
+/** Whether the cool-down of the last try is over. */
+export function mayFetch(attempt: Attempt | null, now: number): boolean {
+  return attempt === null || !isWithin(attempt.at, COOLDOWN_SECONDS[attempt.outcome], now);
+}
+
+/** How the keys held are at `now`, in seconds. */
+export function healthOf(held: HeldKeys | null, now: number): IssuerKeysHealth {
+  if (held === null || !isWithin(held.fetchedAt, MAX_KEYS_STALE_SECONDS, now)) return { state: "missing", ageSeconds: null };
+  const state = isWithin(held.fetchedAt, held.freshSeconds, now) ? "fresh" : "stale";
+  return { state, ageSeconds: now - held.fetchedAt };
 }
 
 /** How long a fetched set is fresh: as its Cache-Control says, between a floor and a ceiling. In seconds. */

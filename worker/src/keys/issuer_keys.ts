@@ -8,7 +8,15 @@ import { err, ok, type Result } from "../support/result";
 import { type KeepAlive, SingleFlight } from "../support/single_flight";
 import { type Store } from "../support/store";
 import { discoverKeySetUrl } from "./discovery";
-import { type Attempt, freshSeconds, type HeldKeys, planFor } from "./freshness";
+import {
+  type Attempt,
+  freshSeconds,
+  healthOf,
+  type HeldKeys,
+  type IssuerKeysHealth,
+  mayFetch,
+  planFor,
+} from "./freshness";
 import { readLastKnownGood, sameKeys, writeLastKnownGood } from "./last_known_good";
 import { readKeySet, type VerificationKey } from "./verification_key";
 
@@ -59,6 +67,18 @@ export class IssuerKeys {
   /** Fetches the keys and keeps them for other isolates, whether or not they are due. */
   async warm(keepAlive: KeepAlive): Promise<void> {
     await this.#share("fetch", () => this.#renew(true, keepAlive), keepAlive);
+  }
+
+  /** How the keys of this isolate are. */
+  get health(): IssuerKeysHealth {
+    return healthOf(this.#held, nowSeconds());
+  }
+
+  /** Gets keys that are not there or no longer fresh, as a request would: from KV first, and not within a cool-down. */
+  async prepare(keepAlive: KeepAlive): Promise<void> {
+    if (!this.#keptIsRead) await this.#share("read", () => this.#readKept(), keepAlive);
+    if (this.health.state === "fresh" || !mayFetch(this.#attempt, nowSeconds())) return;
+    await this.#share("fetch", () => this.#renew(false, keepAlive), keepAlive);
   }
 
   async #fetchFor(kid: string, keepAlive: KeepAlive): Promise<Result<VerificationKey, NoKey>> {

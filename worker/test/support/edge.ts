@@ -57,6 +57,10 @@ export function newRing(): { readonly secret: string; readonly publicJwk: JsonWe
   return { secret: JSON.stringify({ seq: 7, alg: "ES256", signing: { ...publicJwk, d }, keys: [publicJwk] }), publicJwk };
 }
 
+/** The id of the Worker's version in tests. */
+export const VERSION = "5f0c7a3e-0000-4000-8000-000000000001";
+const VERSION_BINDING = `(name = "VERSION", json = ${JSON.stringify(JSON.stringify({ id: VERSION, tag: "", timestamp: "" }))})`;
+
 const CRON_SHIM = `export default { async fetch(request, env) {
   await env.EDGE.scheduled({ cron: "*/10 * * * *", scheduledTime: new Date() });
   return new Response("done");
@@ -222,7 +226,7 @@ const edge :Workerd.Worker = (
   modules = [(name = "index.js", esModule = embed "index.js"), (name = "policy.json", json = embed "policy.json")],
   compatibilityDate = "2026-07-01",
   globalOutbound = "internet",
-  bindings = [${[...bindings, '(name = "KV", kvNamespace = "kv")'].join(", ")}],
+  bindings = [${[...bindings, '(name = "KV", kvNamespace = "kv")', VERSION_BINDING].join(", ")}],
 );
 const cron :Workerd.Worker = (
   modules = [(name = "cron.js", esModule = embed "cron.js")],

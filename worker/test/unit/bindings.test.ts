@@ -10,6 +10,7 @@ const GOOD: Readonly<Record<string, unknown>> = {
   INTROSPECTION_SECRETS: '{"workforce":"s3cret-client"}',
   KV,
   RING: newRing().secret,
+  VERSION: { id: "5f0c7a3e", tag: "", timestamp: "2026-01-01T00:00:00Z" },
 };
 
 function ring(change: (ring: Record<string, unknown>) => Record<string, unknown>): string {
@@ -57,6 +58,8 @@ describe("bindings", () => {
     ["INTROSPECTION_SECRETS has a blank", "INTROSPECTION_SECRETS", '{"workforce":""}', "$.workforce"],
     ["KV is missing", "KV", undefined, "KV"],
     ["KV is a text", "KV", "s3cret", "KV"],
+    ["VERSION is missing", "VERSION", undefined, "missing"],
+    ["VERSION has no id", "VERSION", { tag: "s3cret" }, "$.id"],
     ["RING is no JSON", "RING", "s3cret", "no JSON"],
     ["RING has another algorithm", "RING", ring((it) => ({ ...it, alg: "HS256" })), "$.alg"],
     ["RING has no seq", "RING", ring((it) => without(it, "seq")), "$.seq"],
