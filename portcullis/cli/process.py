@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from portcullis.cli.errors import CommandError
 from portcullis.cli.project import Project
@@ -31,7 +34,7 @@ def start(project: Project) -> tuple[SandboxClient, list[str]]:
     """
     running = connect_if_running(project)
     if running is not None:
-        return running, []
+        return running, name_running(project.stack_file, running.status())
     notes = choose_ports(project.stack_file)
     process = _spawn(project)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -68,15 +71,31 @@ def choose_ports(stack_file: Path) -> list[str]:
 
     Only the two APIs that a stack names need a port that is known beforehand.
     """
+    chosen: dict[str, int] = {}
+    for key in _ENDPOINTS.values():
+        if not _is_free(_port(stack_file.read_text(encoding="utf-8"), key)):
+            with bind() as free:
+                chosen[key] = free.getsockname()[1]
+    return _name(stack_file, chosen, "is taken")
+
+
+def name_running(stack_file: Path, status: Mapping[str, Any]) -> list[str]:
+    """Make the stack's settings name the running sandbox, should they name another; return a note for each change.
+
+    The file is in version control, so a checkout of another revision may have put the first ports back.
+    """
+    ports = {key: int(urlsplit(str(status[name])).port or 0) for name, key in _ENDPOINTS.items()}
+    return _name(stack_file, ports, "is not the running sandbox's")
+
+
+def _name(stack_file: Path, ports: Mapping[str, int], why: str) -> list[str]:
     text = stack_file.read_text(encoding="utf-8")
     notes: list[str] = []
-    for key in _ENDPOINTS.values():
-        port = _port(text, key)
-        if not _is_free(port):
-            with bind() as free:
-                chosen = free.getsockname()[1]
-            text = re.sub(rf"({re.escape(key)}: http://127\.0\.0\.1:)\d+", rf"\g<1>{chosen}", text)
-            notes.append(f"port {port} is taken: {key} in {stack_file.name} now names {chosen}")
+    for key, port in ports.items():
+        before = _port(text, key)
+        if before != port:
+            text = re.sub(rf"({re.escape(key)}: http://127\.0\.0\.1:)\d+", rf"\g<1>{port}", text)
+            notes.append(f"port {before} {why}: {key} in {stack_file.name} now names {port}")
     if notes:
         stack_file.write_text(text, encoding="utf-8")
     return notes

@@ -15,7 +15,7 @@ from portcullis.cli import clock
 from portcullis.cli.directory import directory
 from portcullis.cli.errors import CommandError
 from portcullis.cli.main import app
-from portcullis.cli.process import choose_ports
+from portcullis.cli.process import choose_ports, name_running
 from portcullis.cli.project import find_project
 from portcullis.cli.requests import choose_user
 from portcullis.contract import load
@@ -116,6 +116,16 @@ def test_a_port_that_is_taken_is_replaced_and_told(tmp_path: Path) -> None:
     assert f":{port}/" not in text
     assert f"http://127.0.0.1:{other}/v1/" in text
     assert text.startswith("# A comment that stays.")
+
+
+def test_a_stack_file_that_names_other_ports_than_the_running_sandbox_is_mended_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.local.yaml"
+    path.write_text(STACK_FILE.format(cloudflare=1111, apigee=2222), encoding="utf-8")
+    running = {"cloudflare_api": "http://127.0.0.1:3333/client/v4", "apigee_api": "http://127.0.0.1:2222/v1/"}
+    [note] = name_running(path, running)
+    assert "port 1111 is not the running sandbox's" in note
+    assert path.read_text(encoding="utf-8") == STACK_FILE.format(cloudflare=3333, apigee=2222)
+    assert name_running(path, running) == []
 
 
 def test_a_stack_file_without_an_endpoint_is_refused_with_what_to_write(tmp_path: Path) -> None:
