@@ -56,7 +56,11 @@ class Place:
 
 @dataclass
 class Context:
-    """One request on its way through one deployment."""
+    """One request on its way through one deployment.
+
+    `in_target` tells whether it is in the target endpoint's part of the flow; `session` is what its JavaScript
+    policies hand to one another (`context.session`).
+    """
 
     services: Services
     place: Place
@@ -67,6 +71,8 @@ class Context:
     fault: Fault | None = None
     depth: int = 0
     in_shared_flow: str = field(default="")
+    in_target: bool = False
+    session: dict[str, object] = field(default_factory=dict[str, object])
 
     @property
     def lookup(self) -> Callable[[str], Value]:

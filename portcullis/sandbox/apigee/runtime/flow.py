@@ -35,12 +35,14 @@ async def run_proxy(context: Context, bundle: Bundle, proxy: ProxyEndpoint) -> M
         target, url = _target_of(context, bundle, _route(context, proxy))
         if target is not None:
             place = target
+            context.in_target = True
             await _through_target(context, bundle, target)
         elif url is not None:
             await send_to_target(context, url)
         else:
             _answer_without_target(context)
         place = proxy
+        context.in_target = False
         context.enter("response")
         await _response_side(context, proxy, chosen)
         return context.variables.messages["response"]
