@@ -1,46 +1,78 @@
-"""The JSONPath of ExtractVariables and of template functions: Goessner's paths without script expressions.
+"""The JSONPath of policies and template functions, as Jayway's library reads it, which Apigee uses.
 
-Understood: `$`, `.name`, `['name']`, `[0]`, `[-1]`, `[a:b:c]`, `[0,1]`, `['a','b']`, `*`, `..`, and filters
-`[?(@.name == 'text')]` with `== != < <= > >=` or for existence. Anything else is refused when a path is parsed.
+`python-jsonpath` does the work. What Jayway reads otherwise: names such as `.@id` without brackets, a function at the
+end (`.length()`), and a path that can select one value only gives that value, every other one an array.
 """
 
 from __future__ import annotations
 
 import json
-import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
-Selector = Callable[[Any], Iterator[Any]]
+from jsonpath import JSONPathEnvironment
+from jsonpath.exceptions import JSONPathError
 
-_STEP = re.compile(
-    r"""(?P<deep>\.\.)?\.?(?:(?P<name>[A-Za-z_$@\-][\w$@\-]*|\*)|\[(?P<inside>(?:'[^']*'|"[^"]*"|[^\]'"])*)\])""",
-    re.VERBOSE,
-)
-_SLICE = re.compile(r"(-?\d*):(-?\d*)(?::(-?\d*))?")
-_FILTER = re.compile(r"\?\(\s*@(?P<path>[^\s=!<>)]+)\s*(?:(?P<op>==|!=|<=|>=|<|>)\s*(?P<value>[^)]+?))?\s*\)")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+from portcullis.sandbox.apigee.runtime.java_regex import JavaRegexError, MatchTimeoutError, compile_java
+
+MAX_PATH = 4096
+
+_FUNCTION = re.compile(r"\.(length|size|keys|min|max|sum|avg|first|last)\(\s*\)$")
+_PART = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\.(?P<name>[\w\-]*[@$#:%][\w@$#:%\-]*)|.""", re.DOTALL)
 
 
 class PathError(ValueError):
-    """The text is no path that is understood here."""
+    """The text is no path that is understood here, or cannot be followed in a document."""
+
+
+class _Environment(JSONPathEnvironment):
+    """Compares by regular expression without running on without bound."""
+
+    def compare(self, left: object, operator: str, right: object) -> bool:
+        if operator != "=~":
+            return super().compare(left, operator, right)
+        pattern = str(getattr(right, "pattern", right))
+        try:
+            found = compile_java(pattern, ignore_case=bool(getattr(right, "flags", 0) & re.IGNORECASE))
+            return isinstance(left, str) and found.matches(left)
+        except (JavaRegexError, MatchTimeoutError):
+            return False
+
+
+_ENVIRONMENT = _Environment()
 
 
 @dataclass(frozen=True)
 class Path:
     """A compiled path; `definite` where it can select one value at most."""
 
-    steps: tuple[Selector, ...]
+    text: str
     definite: bool
+    query: Any
+    function: str | None = None
 
     def find(self, document: object) -> list[Any]:
         """Return every value the path selects, in the document's order."""
-        found: list[Any] = [document]
-        for step in self.steps:
-            found = [value for current in found for value in step(current)]
-        return found
+        try:
+            found = [match.obj for match in self.query.finditer(document)]
+        except (JSONPathError, RecursionError) as error:
+            raise PathError(f"the JSONPath {self.text!r} cannot be followed: {error}") from None
+        if self.function is None:
+            return found
+        if self.definite and not found:
+            return []
+        result = _apply(self.function, found[0] if self.definite else found)
+        return [] if result is None else [result]
+
+    def result(self, document: object) -> tuple[bool, object]:
+        """Return whether there is a result, and it: the one value of a definite path, or the array of all."""
+        found = self.find(document)
+        if self.definite or self.function is not None:
+            return (True, found[0]) if found else (False, None)
+        return True, found
 
 
 def as_text(value: object) -> str:
@@ -48,137 +80,46 @@ def as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Path:
     """Compile a path; raises `PathError`."""
     text = text.strip()
-    if not text.startswith("$"):
-        raise PathError(f"the JSONPath {text!r} does not start with $")
-    steps: list[Selector] = []
-    definite = True
-    position = 1
-    while position < len(text):
-        match = _STEP.match(text, position)
-        if match is None or match.end() == position:
-            raise PathError(f"cannot read the JSONPath {text!r} at {text[position:]!r}")
-        if match["deep"]:
-            steps.append(_descend)
-            definite = False
-        selector, single = _selector(match)
-        steps.append(selector)
-        definite = definite and single
-        position = match.end()
-    return Path(tuple(steps), definite)
+    if not text.startswith("$") or len(text) > MAX_PATH:
+        raise PathError(f"the JSONPath {text[:80]!r} does not start with $, or is longer than {MAX_PATH} characters")
+    function = _FUNCTION.search(text)
+    source = text[: function.start()] if function else text
+    try:
+        query = _ENVIRONMENT.compile(_PART.sub(_bracketed, source))
+    except (JSONPathError, re.error, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise PathError(f"cannot read the JSONPath {text!r}: {reason}") from None
+    definite = bool(getattr(query, "singular_query", lambda: False)())
+    return Path(text, definite, query, function[1] if function else None)
 
 
-def _selector(match: re.Match[str]) -> tuple[Selector, bool]:
+def _bracketed(match: re.Match[str]) -> str:
+    """Write a name that only Jayway reads without brackets in brackets; what is quoted stays as it is."""
     name = match["name"]
-    if name is not None:
-        return (_children, False) if name == "*" else (_member(name), True)
-    inside = match["inside"].strip()
-    if inside == "*":
-        return _children, False
-    if inside.startswith("?"):
-        return _filter(inside), False
-    bounds = _SLICE.fullmatch(inside)
-    if bounds is not None:
-        return _slice(bounds), False
-    keys = [_key(part.strip()) for part in _split(inside)]
-    return _union(keys), len(keys) == 1
+    return f"['{name}']" if name else match[0]
 
 
-def _split(text: str) -> list[str]:
-    return re.findall(r"""'[^']*'|"[^"]*"|[^,]+""", text)
+def _numbers(values: list[Any]) -> list[float]:
+    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
-def _key(text: str) -> str | int:
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1]
-    if re.fullmatch(r"-?\d+", text):
-        return int(text)
-    raise PathError(f"cannot read [{text}] in a JSONPath")
-
-
-def _children(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from cast("dict[str, Any]", value).values()
-    elif isinstance(value, list):
-        yield from cast("list[Any]", value)
-
-
-def _descend(value: Any) -> Iterator[Any]:
-    yield value
-    for child in _children(value):
-        yield from _descend(child)
-
-
-def _member(name: str) -> Selector:
-    return _union([name])
-
-
-def _union(keys: list[str | int]) -> Selector:
-    def select(value: Any) -> Iterator[Any]:
-        for key in keys:
-            if isinstance(key, str) and isinstance(value, dict) and key in value:
-                yield cast("dict[str, Any]", value)[key]
-            elif isinstance(key, int) and isinstance(value, list):
-                items = cast("list[Any]", value)
-                if -len(items) <= key < len(items):
-                    yield items[key]
-
-    return select
-
-
-def _slice(bounds: re.Match[str]) -> Selector:
-    start, end, step = (int(part) if part else None for part in bounds.groups())
-    if step == 0:
-        raise PathError("a slice of a JSONPath cannot step by 0")
-
-    def select(value: Any) -> Iterator[Any]:
-        if isinstance(value, list):
-            yield from cast("list[Any]", value)[start:end:step]
-
-    return select
-
-
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
+_FUNCTIONS: dict[str, Callable[[list[Any]], object]] = {
+    "first": lambda values: values[0] if values else None,
+    "last": lambda values: values[-1] if values else None,
+    "min": lambda values: min(_numbers(values), default=None),
+    "max": lambda values: max(_numbers(values), default=None),
+    "sum": lambda values: sum(_numbers(values)),
+    "avg": lambda values: sum(found) / len(found) if (found := _numbers(values)) else None,
 }
 
 
-def _filter(text: str) -> Selector:
-    match = _FILTER.fullmatch(text)
-    if match is None:
-        raise PathError(f"cannot read the filter [{text}] of a JSONPath")
-    path = parse("$" + match["path"])
-    compare = _OPERATORS[match["op"]] if match["op"] else None
-    wanted = _literal(match["value"]) if compare else None
-
-    def keep(item: Any) -> bool:
-        found = path.find(item)
-        if not found or compare is None:
-            return bool(found)
-        try:
-            return compare(found[0], wanted)
-        except TypeError:
-            return False
-
-    def select(value: Any) -> Iterator[Any]:
-        yield from (item for item in _children(value) if keep(item))
-
-    return select
-
-
-def _literal(text: str) -> object:
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1]
-    constants: dict[str, object] = {"true": True, "false": False, "null": None}
-    if text in constants:
-        return constants[text]
-    if _NUMBER.fullmatch(text):
-        return float(text) if "." in text else int(text)
-    raise PathError(f"cannot read {text!r} in a filter of a JSONPath")
+def _apply(name: str, value: object) -> object:
+    if name in {"length", "size"}:
+        return len(cast("list[Any]", value)) if isinstance(value, list | dict | str) else None
+    if name == "keys":
+        return list(cast("dict[str, Any]", value)) if isinstance(value, dict) else None
+    return _FUNCTIONS[name](cast("list[Any]", value)) if isinstance(value, list) else None

@@ -14,10 +14,10 @@ class XmlError(ValueError):
     """The bytes are no XML that is accepted here; the message says why."""
 
 
-def parse(data: bytes) -> etree._Element:  # pyright: ignore[reportPrivateUsage]
+def parse(data: bytes, limit: int = MAX_BYTES) -> etree._Element:  # pyright: ignore[reportPrivateUsage]
     """Return the root element; raises `XmlError`."""
-    if len(data) > MAX_BYTES:
-        raise XmlError(f"the XML is larger than {MAX_BYTES} bytes")
+    if len(data) > limit:
+        raise XmlError(f"the XML is larger than {limit} bytes")
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -44,11 +44,12 @@ def evaluate(
     """Return the text of every node an XPath 1.0 expression selects, or its one value; raises `etree.XPathError`."""
     found = cast("object", etree.XPath(path, namespaces=dict(namespaces) or None)(root))
     if not isinstance(found, list):
-        return [_value(found)]
-    return [_value(item) for item in cast("list[object]", found)]
+        return [text_of(found)]
+    return [text_of(item) for item in cast("list[object]", found)]
 
 
-def _value(found: object) -> str:
+def text_of(found: object) -> str:
+    """Return what an XPath selected as text: of a node all that is in it, a number without a needless `.0`."""
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, float):

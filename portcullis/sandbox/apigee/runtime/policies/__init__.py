@@ -6,6 +6,7 @@ from portcullis.sandbox.apigee.runtime.policies.assert_condition import AssertCo
 from portcullis.sandbox.apigee.runtime.policies.assign_message import AssignMessage
 from portcullis.sandbox.apigee.runtime.policies.base import Policy
 from portcullis.sandbox.apigee.runtime.policies.decode_jwt import DecodeJWT
+from portcullis.sandbox.apigee.runtime.policies.extract_variables import ExtractVariables
 from portcullis.sandbox.apigee.runtime.policies.flow_callout import FlowCallout
 from portcullis.sandbox.apigee.runtime.policies.key_value_map_operations import KeyValueMapOperations
 from portcullis.sandbox.apigee.runtime.policies.message_logging import MessageLogging
@@ -21,6 +22,7 @@ REGISTRY: dict[str, type[Policy]] = {
         AssertCondition,
         AssignMessage,
         DecodeJWT,
+        ExtractVariables,
         FlowCallout,
         KeyValueMapOperations,
         MessageLogging,
