@@ -25,6 +25,13 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,199}\Z")
 _CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,127}\Z")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]{0,39})\}\Z")
+# A header's name (RFC 9110 §5.1), less what no client would write.
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
+_PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
+# A repeated group that ends with a repetition takes exponential time on a text made for it.
+_NESTED_REPEAT = re.compile(r"[+*}]\)[+*{]")
+# What Java and Python read differently, or one of them not at all.
+_ONE_DIALECT = re.compile(r"\\[1-9kpPhHRXGQEAzZgNu]|\(\?(?!:|i\)|[=!])|[+*?}]\+|&&|\[\[")
 MAX_PATH: Final = 200
 MAX_SEGMENTS: Final = 12
 # Where the Worker answers for itself (its `health/endpoints.ts`), before any operation is looked up.
@@ -87,6 +94,51 @@ def _url(value: str) -> str:
 
 def _origin(value: str) -> str:
     return _https(value, "origin")
+
+
+def _web_origin(value: str) -> str:
+    if value == "*":
+        raise refuse("`*` would let every web page call", "each page's origin, such as `https://shop.example`")
+    if re.fullmatch(r"http://localhost:[1-9]\d{1,4}", value):
+        # Pages under development: only the developer's own machine can serve them.
+        return value
+    if value.startswith("https://") and "/" in value[len("https://") :]:
+        example = "/".join(value.split("/")[:3])
+        raise refuse(f"{shown(value)} has a path, but an origin is a scheme and a host", shown(example))
+    if value.endswith(":443"):
+        raise refuse(f"browsers leave out the port of {shown(value)}", shown(value.removesuffix(":443")))
+    return _https(value, "origin")
+
+
+def _header(value: str) -> str:
+    if not _HEADER.match(value):
+        raise refuse(f"{shown(value)} is no header's name", "a name such as `Content-Type`")
+    return value
+
+
+def _parameter_name(value: str) -> str:
+    if not _PARAMETER_NAME.match(value):
+        raise refuse(f"{shown(value)} is no name of a parameter or header", "a name such as `q` or `X-Note`")
+    return value
+
+
+def _regex(value: str) -> str:
+    try:
+        found = re.compile(value).search("")
+    except re.error as error:
+        raise refuse(f"{shown(value)} is no regular expression ({error.msg})", "one such as `(?i)<script`") from None
+    if found is not None:
+        raise refuse(f"{shown(value)} is found in every text", "what a refused text must hold")
+    if _ONE_DIALECT.search(value):
+        raise refuse(
+            f"{shown(value)} holds a construct that Java and Python read differently",
+            "characters, classes, groups `(?:…)`, `(?i)` and repetitions only",
+        )
+    if _NESTED_REPEAT.search(value):
+        raise refuse(
+            f"{shown(value)} repeats a repetition, which takes forever on a text made for it", "one repetition"
+        )
+    return value
 
 
 def _folder_url(value: str) -> str:
@@ -197,6 +249,10 @@ Name = Annotated[str, AfterValidator(_name)]
 Url = Annotated[str, Field(max_length=300), AfterValidator(_text), AfterValidator(_url)]
 FolderUrl = Annotated[str, Field(max_length=300), AfterValidator(_text), AfterValidator(_folder_url)]
 Origin = Annotated[str, Field(max_length=300), AfterValidator(_text), AfterValidator(_origin)]
+WebOrigin = Annotated[str, Field(max_length=300), AfterValidator(_text), AfterValidator(_web_origin)]
+HeaderName = Annotated[str, AfterValidator(_text), AfterValidator(_header)]
+ParameterName = Annotated[str, AfterValidator(_text), AfterValidator(_parameter_name)]
+Regex = Annotated[str, Field(max_length=200), AfterValidator(_text), AfterValidator(_regex)]
 Audience = Annotated[str, Field(max_length=255), AfterValidator(_text), AfterValidator(_audience)]
 Email = Annotated[str, AfterValidator(_text), AfterValidator(_email)]
 ClientId = Annotated[str, AfterValidator(_text), AfterValidator(_client_id)]

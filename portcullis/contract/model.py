@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from portcullis.contract.cors import Cors
 from portcullis.contract.fields import (
     Audience,
     ClaimName,
@@ -27,6 +28,8 @@ from portcullis.contract.fields import (
     Unique,
     Url,
 )
+from portcullis.contract.part import Part
+from portcullis.contract.protection import Protection
 
 # RFC 7518 §3.1, less HS* and none: a symmetric key or none at all would let a verifier mint tokens (RFC 8725 §3.1).
 Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
@@ -40,13 +43,7 @@ BurstUnit: TypeAlias = Literal["second", "minute"]
 SECONDS: Final[Mapping[str, int]] = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "month": 2592000}
 
 
-class _Part(BaseModel):
-    """A part of the contract: strict, frozen, and without room for unknown keys."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Api(_Part):
+class Api(Part):
     """The API as a whole."""
 
     name: Annotated[Name, Field(description="Names the Worker and the Apigee proxy.", examples=["acme-store"])]
@@ -58,16 +55,17 @@ class Api(_Part):
             examples=["https://developer.acme.example/problems"],
         ),
     ]
+    cors: Annotated[Cors | None, Field(description="Which web pages may call the API; absent: none.")] = None
 
 
-class Introspection(_Part):
+class Introspection(Part):
     """Where opaque tokens of an issuer are introspected (RFC 7662). The client's secret is stack configuration."""
 
     endpoint: Annotated[Url, Field(examples=["https://acme.okta.example/oauth2/default/v1/introspect"])]
     client_id: Annotated[ClientId, Field(examples=["portcullis-edge"])]
 
 
-class RoleMapping(_Part):
+class RoleMapping(Part):
     """A token whose `claim` is `value`, or a list that holds it, carries `role`."""
 
     claim: Annotated[ClaimName, Field(examples=["groups"])]
@@ -75,7 +73,7 @@ class RoleMapping(_Part):
     role: Annotated[Name, Field(examples=["reader"])]
 
 
-class Issuer(_Part):
+class Issuer(Part):
     """An identity provider whose tokens are accepted."""
 
     profile: Annotated[
@@ -103,7 +101,7 @@ class Issuer(_Part):
     ]
 
 
-class Backend(_Part):
+class Backend(Part):
     """A service behind Apigee, reached over https."""
 
     url: Annotated[
@@ -122,7 +120,7 @@ class Backend(_Part):
         return urlsplit(self.url).port or 443
 
 
-class Quota(_Part):
+class Quota(Part):
     """How many requests each consumer may make in one unit of time."""
 
     requests: Annotated[int, Field(ge=1, le=1_000_000_000, examples=[60])]
@@ -134,7 +132,7 @@ class Quota(_Part):
         return SECONDS[self.per]
 
 
-class Burst(_Part):
+class Burst(Part):
     """How fast requests may come, smoothed; protects the backends of a product."""
 
     requests: Annotated[int, Field(ge=1, le=100_000, examples=[50])]
@@ -146,16 +144,38 @@ class Burst(_Part):
         return SECONDS[self.per]
 
 
-class Operation(_Part):
+class Cache(Part):
+    """Answers of an operation that Apigee may give again. Quota, roles and the app are checked all the same.
+
+    Only 200 answers are kept, and none that sets a cookie, forbids it (Cache-Control) or depends on other headers
+    than Accept, Accept-Encoding and Accept-Language (Vary).
+    """
+
+    seconds: Annotated[int, Field(ge=1, le=86400, description="How long an answer is kept.", examples=[30])]
+    per: Annotated[
+        Literal["subject", "consumer", "everyone"],
+        Field(
+            description="Whom an answer may be given to again: the same caller with the same roles, any caller of the "
+            "same consumer, or everyone who may call the operation.",
+            examples=["subject"],
+        ),
+    ]
+
+
+class Operation(Part):
     """One method on one path template, open to callers with any one of the roles."""
 
     method: Annotated[Method, Field(examples=["GET"])]
     path: Annotated[PathTemplate, Field(examples=["/orders/{order}"])]
     roles: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50, examples=[["reader"]]), Unique]
     backend: Annotated[Name, Field(examples=["orders"])]
+    protection: Annotated[
+        Name | None, Field(description="What is checked of a request before it goes on.", examples=["writes"])
+    ] = None
+    cache: Annotated[Cache | None, Field(description="Whether Apigee may keep answers; only of GET and HEAD.")] = None
 
 
-class Product(_Part):
+class Product(Part):
     """What consumers subscribe to: operations with one quota and one burst limit."""
 
     title: Annotated[Text, Field(examples=["Orders"])]
@@ -172,7 +192,7 @@ class Product(_Part):
     ]
 
 
-class Consumer(_Part):
+class Consumer(Part):
     """An application that calls the API."""
 
     developer: Annotated[Email, Field(description="Who answers for it.", examples=["storefront@acme.example"])]
@@ -190,7 +210,7 @@ class Consumer(_Part):
         return re.sub(r"[^A-Za-z0-9_-]", "_", self.client_id)
 
 
-class Edge(_Part):
+class Edge(Part):
     """The first tier."""
 
     token_life_seconds: Annotated[int, Field(ge=20, le=300, description="Of the internal token.", examples=[60])]
@@ -201,7 +221,7 @@ class Edge(_Part):
     upstream_timeout_seconds: Annotated[int, Field(ge=2, le=99, description="Longest wait for Apigee.", examples=[20])]
 
 
-class Apigee(_Part):
+class Apigee(Part):
     """The second tier."""
 
     leeway_seconds: Annotated[
@@ -213,13 +233,13 @@ class Apigee(_Part):
     ]
 
 
-class RingFormat(_Part):
+class RingFormat(Part):
     """How internal tokens are signed."""
 
     algorithm: Annotated[Literal["ES256"], Field(examples=["ES256"])]
 
 
-class Audit(_Part):
+class Audit(Part):
     """What audit lines say."""
 
     subject: Annotated[
@@ -227,7 +247,7 @@ class Audit(_Part):
     ]
 
 
-class GatewayFile(_Part):
+class GatewayFile(Part):
     """gateway.yaml: the contract of the gateway, from which both tiers are derived."""
 
     version: Annotated[Literal[1], Field(description="The version of this format.", examples=[1])]
@@ -239,6 +259,11 @@ class GatewayFile(_Part):
     ]
     issuers: Annotated[Mapping[Name, Issuer], Field(min_length=1, max_length=20), Frozen]
     backends: Annotated[Mapping[Name, Backend], Field(min_length=1, max_length=100), Frozen]
+    protections: Annotated[
+        Mapping[Name, Protection],
+        Field(default_factory=dict[str, Protection], max_length=50, validate_default=True),
+        Frozen,
+    ]
     products: Annotated[Mapping[Name, Product], Field(min_length=1, max_length=50), Frozen]
     consumers: Annotated[Mapping[Name, Consumer], Field(min_length=1, max_length=1000), Frozen]
     edge: Edge

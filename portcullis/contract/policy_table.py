@@ -18,6 +18,7 @@ def policy_table(contract: Contract, internal_issuer: str, internal_audience: st
     return {
         "contract": contract.version_hash,
         "problems": contract.api.problems,
+        "cors": _cors(contract),
         "issuers": [_issuer(name, issuer) for name, issuer in contract.issuers.items()],
         "operations": [
             _operation(contract, product, name, operation) for product, name, operation in most_specific_first(contract)
@@ -46,6 +47,18 @@ def policy_table(contract: Contract, internal_issuer: str, internal_audience: st
     }
 
 
+def _cors(contract: Contract) -> dict[str, Any] | None:
+    cors = contract.api.cors
+    if cors is None:
+        return None
+    return {
+        "origins": list(cors.origins),
+        "request_headers": sorted({name.lower() for name in cors.headers}),
+        "exposed_headers": list(cors.exposed),
+        "max_age_seconds": cors.max_age_seconds,
+    }
+
+
 def _issuer(name: str, issuer: Issuer) -> dict[str, Any]:
     introspection = issuer.introspection
     return {
@@ -62,6 +75,7 @@ def _issuer(name: str, issuer: Issuer) -> dict[str, Any]:
 
 
 def _operation(contract: Contract, product: str, name: str, operation: Operation) -> dict[str, Any]:
+    protection = contract.protections[operation.protection] if operation.protection is not None else None
     return {
         "name": name,
         "method": operation.method,
@@ -69,4 +83,5 @@ def _operation(contract: Contract, product: str, name: str, operation: Operation
         "product": product,
         "roles": sorted(operation.roles),
         "timeout_seconds": contract.backends[operation.backend].timeout_seconds,
+        "max_body_bytes": protection.max_body_bytes if protection is not None else None,
     }

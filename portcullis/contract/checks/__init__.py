@@ -1,4 +1,4 @@
-"""What a contract means: references, reachability, ambiguity and times.
+"""What a contract means: references, reachability, ambiguity, times and protections.
 
 Each check reads the merged document, skips what has the wrong type (the structure check reports that) and yields
 problems, so that every problem is reported in one go.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from portcullis.contract.checks.identity import consumers, issuers
+from portcullis.contract.checks.protections import caches, protections
 from portcullis.contract.checks.reach import reach
 from portcullis.contract.checks.references import references
 from portcullis.contract.checks.routes import routes
@@ -24,6 +25,8 @@ _CHECKS: Final[tuple[Callable[[Document], Iterator[Problem]], ...]] = (
     consumers,
     routes,
     times,
+    protections,
+    caches,
 )
 
 

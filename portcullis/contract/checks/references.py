@@ -12,7 +12,7 @@ from portcullis.contract.yaml_reader import KeyPath
 
 
 def references(document: Document) -> Iterator[Problem]:
-    """Refuse a role, backend, issuer or product that is used and not defined."""
+    """Refuse a role, backend, protection, issuer or product that is used and not defined."""
     for issuer in document.names("issuers"):
         for mapping in document.role_mappings(issuer):
             yield from _defined(document, (*mapping, "role"), "roles", "role")
@@ -20,6 +20,7 @@ def references(document: Document) -> Iterator[Problem]:
         for path, _ in document.texts(*operation, "roles"):
             yield from _defined(document, path, "roles", "role")
         yield from _defined(document, (*operation, "backend"), "backends", "backend")
+        yield from _defined(document, (*operation, "protection"), "protections", "protection")
     for consumer in document.names("consumers"):
         yield from _defined(document, ("consumers", consumer, "issuer"), "issuers", "issuer")
         for path, _ in document.texts("consumers", consumer, "products"):

@@ -115,3 +115,32 @@ def test_which_templates_match_the_same_paths(one: str, other: str, overlapping:
 )
 def test_how_apigee_writes_a_template(template: str, resource: str) -> None:
     assert apigee_resource(template) == resource
+
+
+CORS = "{origins: ['https://shop.acme.example', 'http://localhost:3000'], headers: [Authorization, Content-Type], "
+
+
+def test_the_pages_that_may_call_and_the_largest_bodies_reach_the_edge(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text(
+        edited(
+            [
+                [
+                    "  title: Acme Store API",
+                    f"  title: Acme Store API\n  cors: {CORS}expose: [Location, retry-after], max_age_seconds: 600}}",
+                ],
+                ["roles: [buyer], backend: orders}", "roles: [buyer], backend: orders, protection: writes}"],
+                ["products:\n  orders:", "protections:\n  writes: {max_body_bytes: 4096}\nproducts:\n  orders:"],
+            ]
+        )
+    )
+    derived = policy_table(load(tmp_path / "gateway.yaml"), "i", "a")
+    assert derived["cors"] == {
+        "origins": ["https://shop.acme.example", "http://localhost:3000"],
+        "request_headers": ["authorization", "content-type"],
+        "exposed_headers": [
+            *("RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-Id", "Location")
+        ],
+        "max_age_seconds": 600,
+    }
+    limits = {operation["name"]: operation["max_body_bytes"] for operation in derived["operations"]}
+    assert (limits["place-order"], limits["list-orders"]) == (4096, None)

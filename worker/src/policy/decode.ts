@@ -1,4 +1,4 @@
-import { MAX_INTERNAL_LIFE_SECONDS, MAX_OPERATIONS } from "../constants";
+import { MAX_BODY_BYTES, MAX_INTERNAL_LIFE_SECONDS, MAX_OPERATIONS } from "../constants";
 import {
   DecodeError,
   type Decoder,
@@ -14,6 +14,7 @@ import {
 import {
   ALGORITHMS,
   type ConsumerPolicy,
+  type CorsPolicy,
   type InternalPolicy,
   type IssuerPolicy,
   type OperationPolicy,
@@ -44,11 +45,21 @@ const operation: Decoder<OperationPolicy> = record<OperationPolicy>({
   product: name,
   roles: list(name, 1, MAX_ENTRIES),
   timeout_seconds: integer(1, 600),
+  max_body_bytes: nullable(integer(1, MAX_BODY_BYTES)),
+});
+
+const header = text(64, /^[A-Za-z][A-Za-z0-9-]*$/);
+const cors: Decoder<CorsPolicy> = record<CorsPolicy>({
+  origins: list(text(300, /^https?:\/\/[a-z0-9.-]+(?::\d+)?$/), 1, MAX_ENTRIES),
+  request_headers: list(header, 1, MAX_ENTRIES),
+  exposed_headers: list(header, 1, MAX_ENTRIES),
+  max_age_seconds: integer(0, 86_400),
 });
 
 const table: Decoder<PolicyTable> = record<PolicyTable>({
   contract: text(12, /^[0-9a-f]{12}$/),
   problems: httpsUrl,
+  cors: nullable(cors),
   issuers: list(issuer, 1, MAX_ENTRIES),
   operations: list(operation, 1, MAX_OPERATIONS),
   consumers: dictionary(

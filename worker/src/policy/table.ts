@@ -4,6 +4,8 @@ export interface PolicyTable {
   readonly contract: string;
   /** The URL that problem types begin with, without a slash at its end. */
   readonly problems: string;
+  /** Which web pages may call the API, or null for none. */
+  readonly cors: CorsPolicy | null;
   readonly issuers: readonly IssuerPolicy[];
   /** Most specific path first: of two that match a path, the earlier is meant. */
   readonly operations: readonly OperationPolicy[];
@@ -18,6 +20,18 @@ export interface PolicyTable {
   readonly upstream_timeout_seconds: number;
   /** How audit lines name the subject. */
   readonly audit_subject: "hash" | "plain";
+}
+
+/** The CORS protocol (Fetch standard). Credentials are never allowed: the API knows no cookies. */
+export interface CorsPolicy {
+  /** Compared with `Origin` as they are. */
+  readonly origins: readonly string[];
+  /** Request headers a page may set, in lower case. */
+  readonly request_headers: readonly string[];
+  /** Answer headers a page may read. */
+  readonly exposed_headers: readonly string[];
+  /** How long a browser may keep a preflight's answer. */
+  readonly max_age_seconds: number;
 }
 
 /** What an issuer's tokens look like. */
@@ -68,6 +82,8 @@ export interface OperationPolicy {
   readonly roles: readonly string[];
   /** How long Apigee waits for the backend. */
   readonly timeout_seconds: number;
+  /** The largest body the operation takes, or null for what every operation takes. */
+  readonly max_body_bytes: number | null;
 }
 
 /** An application that calls the API. */

@@ -5,7 +5,7 @@ import { isUnambiguous, splitTarget } from "../../src/routing/path";
 import requests from "../data/requests.json";
 
 function operation(method: string, path: string): OperationPolicy {
-  return { name: `${method} ${path}`, method, path, product: "p", roles: ["r"], timeout_seconds: 1 };
+  return { name: `${method} ${path}`, method, path, product: "p", roles: ["r"], timeout_seconds: 1, max_body_bytes: null };
 }
 
 describe("a path", () => {
