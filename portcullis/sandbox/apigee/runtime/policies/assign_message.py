@@ -46,23 +46,21 @@ class AssignMessage(Policy):
                 "AssignTo @createNew @type @transport",
             ]
         ),
-        ignored="Properties",
+        ignored="Set/Authentication",
     )
 
     operations: tuple[Operation, ...]
     strict: bool
     to_name: str
     to_type: str
-    create_new: bool
+    create_new: bool | None
 
     @classmethod
     def parse(cls, node: Node, source: Source) -> Self:
         """Read the XML; raises `BundleError`."""
         base = common(node)
         to = node.find("AssignTo")
-        kind = to.attribute("type") if to else ""
-        if kind not in {"", "request", "response"}:
-            raise node.error(f"type of <AssignTo> must be request or response, not {kind!r}")
+        kind = to.attribute("type").lower() if to else ""
         return cls(
             name=base.name,
             enabled=base.enabled,
@@ -70,26 +68,35 @@ class AssignMessage(Policy):
             operations=operations(node, source),
             strict=not node.flag("IgnoreUnresolvedVariables", default=False),
             to_name=to.text if to else "",
-            to_type=kind,
-            create_new=to.flag_attribute("createNew", default=False) if to else False,
+            # Other values of type have been written, and have no effect.
+            to_type=kind if kind in {"request", "response"} else "",
+            create_new=to.flag_attribute("createNew", default=False) if to and to.attribute("createNew") else None,
         )
 
     async def execute(self, context: Context) -> None:
-        """Run the operations."""
-        scene = Scene(context, self._target(context), "steps.assignmessage", self.strict)
+        """Run the operations; raises `Fault`."""
+        scene = Scene(context, self._target(context), "steps.assignmessage", self._label, self.strict)
         for operation in self.operations:
             operation(scene)
 
+    @property
+    def _label(self) -> str:
+        return f"AssignMessage[{self.name}]"
+
     def _target(self, context: Context) -> Message:
+        """Return the message to work on: an existing one, unless a new one is wanted.
+
+        One that is not there is made, unless `createNew` is `false` or the runtime makes it itself.
+        """
         name = self.to_name or self.to_type or "message"
         existing = context.message(name)
+        if existing is None and isinstance(held := context.variables.get(name), Message):
+            existing = held
         if existing is not None and not self.create_new:
             return existing
-        if existing is None and not self.create_new and name in {"request", "response", "message", "error"}:
-            raise Fault(
-                "steps.assignmessage.MessageNotAvailable",
-                f"Message {name} is not available in the {context.phase} flow",
-            )
+        if not self.create_new and (self.create_new is False or name in {"request", "response", "message", "error"}):
+            text = f"{self._label}: value of variable {name} is not of type Message"
+            raise Fault("steps.assignmessage.VariableOfNonMsgType", text)
         made = Message(self.to_type or ("request" if context.phase == "request" else "response"), path="")
         self._install(context, name, made)
         return made

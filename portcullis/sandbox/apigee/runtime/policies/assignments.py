@@ -5,6 +5,7 @@ Operations run in the order in which they are written, as the AssignMessage refe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,11 @@ from portcullis.sandbox.apigee.runtime.elements import Node
 from portcullis.sandbox.apigee.runtime.faults import Fault, reason_phrase
 from portcullis.sandbox.apigee.runtime.message import Message, MultiMap
 from portcullis.sandbox.apigee.runtime.policies.base import Source, template
-from portcullis.sandbox.apigee.runtime.templates import Template
+from portcullis.sandbox.apigee.runtime.templates import Template, UnresolvedError
 from portcullis.sandbox.apigee.runtime.values import Value, as_text
 from portcullis.sandbox.apigee.runtime.variables import ReadOnlyVariableError
+
+_INDEX = re.compile(r"\[(-?\d+)\]$")
 
 PARAMETERS = {"Headers": "Header", "QueryParams": "QueryParam", "FormParams": "FormParam"}
 
@@ -57,17 +60,33 @@ AssignVariable/ResourceURL
 
 @dataclass(frozen=True)
 class Scene:
-    """What an operation works on. `prefix` is that of the policy's error codes, `strict` whether an unset variable is
-    a fault."""
+    """What an operation works on.
+
+    `prefix` is that of the policy's error codes, `label` names the policy in a faultstring, `strict` tells whether an
+    unset variable is a fault.
+    """
 
     context: Context
     message: Message
     prefix: str
+    label: str
     strict: bool
 
     def fill(self, text: Template) -> str:
         """Fill a template by the policy's setting for unset variables."""
-        return self.context.fill(text, f"{self.prefix}.UnresolvedVariable", strict=self.strict)
+        try:
+            return text.fill(self.context.lookup, strict=self.strict)
+        except UnresolvedError as error:
+            raise self.unresolved(error.args[0]) from None
+
+    def unresolved(self, variable: str) -> Fault:
+        """Return the fault of a variable that is not set."""
+        return Fault(f"{self.prefix}.UnresolvedVariable", f"{self.label}: unable to resolve variable {variable}")
+
+    def no_message(self, variable: str) -> Fault:
+        """Return the fault of a variable that holds no message."""
+        text = f"{self.label}: value of variable {variable} is not of type Message"
+        return Fault(f"{self.prefix}.VariableOfNonMsgType", text)
 
 
 Operation = Callable[[Scene], None]
@@ -171,7 +190,7 @@ def _set_line(part: Node) -> Operation:
 
 def _set_status(scene: Scene, text: str) -> None:
     if not (text.isdecimal() and 100 <= int(text) <= 599):
-        raise Fault(f"{scene.prefix}.SetVariableFailed", f"Failed to set variable status.code to {text}")
+        raise Fault(f"{scene.prefix}.SetVariableFailed", f"{scene.label}: unable to set status.code to {text}")
     message = scene.message
     if message.reason == reason_phrase(message.status):
         message.reason = reason_phrase(int(text))
@@ -182,7 +201,28 @@ def _remove(node: Node) -> list[Operation]:
     parts = list(node.children())
     if not parts:
         return [_remove_everything]
-    return [_remove_payload if part.tag == "Payload" else _remove_group(part) for part in parts]
+    return [_remove_group(part) for part in parts if part.tag in PARAMETERS] + [
+        _remove_payload for part in parts if part.tag == "Payload" and _wanted(part)
+    ]
+
+
+def _wanted(part: Node) -> bool:
+    """Tell whether a part is to be copied or removed: `<Payload>false</Payload>` switches it off."""
+    return part.text.lower() != "false"
+
+
+def _indexed(node: Node, text: Template) -> Callable[[Scene], tuple[str, int | None]]:
+    """Read a name that may end in `[2]`, which means the second value only; raises `BundleError`."""
+    literal = text.literal
+    if literal is not None and (found := _INDEX.search(literal)) and int(found[1]) < 1:
+        raise node.error(f"InvalidIndex: the index in {literal} must be greater than zero")
+
+    def read(scene: Scene) -> tuple[str, int | None]:
+        name = scene.fill(text)
+        index = _INDEX.search(name)
+        return (name[: index.start()], int(index[1])) if index else (name, None)
+
+    return read
 
 
 def _remove_everything(scene: Scene) -> None:
@@ -197,8 +237,7 @@ def _remove_payload(scene: Scene) -> None:
 
 
 def _remove_group(group: Node) -> Operation:
-    # `<Header name="X[2]">` removes the second value only.
-    names = [template(one, one.attribute("name")) for one in group.children()]
+    names = [_indexed(one, template(one, one.attribute("name"))) for one in group.children()]
     kind = group.tag
 
     def run(scene: Scene) -> None:
@@ -206,10 +245,8 @@ def _remove_group(group: Node) -> Operation:
         had_form = bool(values.pairs)
         if not names:
             values.clear()
-        for text in names:
-            name, _, index = scene.fill(text).partition("[")
-            number = index.rstrip("]")
-            values.remove(name, int(number) if number.isdecimal() else None)
+        for read in names:
+            values.remove(*read(scene))
         if had_form:
             _store(scene.message, kind, values)
 
@@ -221,18 +258,22 @@ def _copy(node: Node) -> list[Operation]:
     parts = [_copy_part(part) for part in node.children()]
 
     def run(scene: Scene) -> None:
-        original = scene.context.variables.get(source)
         named = scene.context.message(source)
-        taken = named if named is not None else original
+        taken = named if named is not None else scene.context.variables.get(source)
+        if taken is None:
+            if scene.strict:
+                raise scene.unresolved(source)
+            return
         if not isinstance(taken, Message):
-            raise Fault(f"{scene.prefix}.VariableOfNonMsgType", f"Variable {source} is not of type message")
+            raise scene.no_message(source)
         for part in parts or [_copy_everything]:
-            part(taken.copy(), scene.message)
+            part(scene, taken.copy())
 
     return [run]
 
 
-def _copy_everything(source: Message, target: Message) -> None:
+def _copy_everything(scene: Scene, source: Message) -> None:
+    target = scene.message
     for group in ("Headers", "QueryParams"):
         _map_of(target, group).pairs = list(_map_of(source, group).pairs)
     target.content = source.content
@@ -240,29 +281,28 @@ def _copy_everything(source: Message, target: Message) -> None:
         _COPIES[part](source, target)
 
 
-def _copy_part(part: Node) -> Callable[[Message, Message], None]:
+def _copy_part(part: Node) -> Callable[[Scene, Message], None]:
     if part.tag not in PARAMETERS:
-        wanted = part.tag
+        copy, wanted = _COPIES[part.tag], _wanted(part)
 
-        def copy_one(source: Message, target: Message) -> None:
-            # `<Payload>false</Payload>` is how the reference switches a copy off.
-            if enabled:
-                _COPIES[wanted](source, target)
+        def copy_one(scene: Scene, source: Message) -> None:
+            if wanted:
+                copy(source, scene.message)
 
-        enabled = part.text.lower() != "false"
         return copy_one
-    names = [one.attribute("name") for one in part.children()]
+    names = [_indexed(one, template(one, one.attribute("name"))) for one in part.children()]
     group = part.tag
 
-    def copy_group(source: Message, target: Message) -> None:
-        values, into = _map_of(source, group), _map_of(target, group)
-        for name in names or values.names():
+    def copy_group(scene: Scene, source: Message) -> None:
+        values, into = _map_of(source, group), _map_of(scene.message, group)
+        for name, index in [read(scene) for read in names] or [(name, None) for name in values.names()]:
             found = values.values(name)
+            found = found if index is None else found[index - 1 : index]
             if found:
                 into.remove(name)
             for value in found:
                 into.add(name, value)
-        _store(target, group, into)
+        _store(scene.message, group, into)
 
     return copy_group
 
@@ -313,15 +353,16 @@ _COMPILERS: dict[str, Callable[[Node], Sequence[Operation]]] = {
 def _assign_variable(node: Node, source: Source) -> Operation:
     name = node.need("Name").text
     if not name:
-        raise node.error("<AssignVariable> needs a <Name> with the variable's name")
+        raise node.error("InvalidVariableName: <AssignVariable> needs a <Name> with the variable's name")
     readers = [reader for part in node.children() if (reader := _value_reader(part, source)) is not None]
     value_node = node.find("Value")
     literal = value_node.raw if value_node is not None else None
+    reference = node.words("Ref") or name
 
     def run(scene: Scene) -> None:
         value: Value = next((found for read in readers if (found := read(scene)) is not None), literal)
         if value is None and scene.strict and readers:
-            raise Fault(f"{scene.prefix}.UnresolvedVariable", f"Unresolved variable : {name}")
+            raise scene.unresolved(reference)
         assign(scene, name, value)
 
     return run
@@ -335,13 +376,14 @@ def assign(scene: Scene, name: str, value: Value) -> None:
         else:
             scene.context.variables.set(name, value)
     except ReadOnlyVariableError:
-        raise Fault(f"{scene.prefix}.SetVariableFailed", f"Failed to set variable {name}") from None
+        text = f"{scene.label}: unable to set variable {name}, which cannot be written"
+        raise Fault(f"{scene.prefix}.SetVariableFailed", text) from None
 
 
 def _value_reader(part: Node, source: Source) -> Callable[[Scene], Value] | None:
     if part.tag == "Ref":
         variable = part.text
-        return lambda scene: scene.context.variables.get(variable)
+        return lambda scene: scene.context.variables.get(variable) if variable else None
     if part.tag == "PropertySetRef":
         key = template(part, part.text)
         return lambda scene: scene.context.variables.get(f"propertyset.{scene.fill(key)}")

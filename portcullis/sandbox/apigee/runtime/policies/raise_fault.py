@@ -73,10 +73,10 @@ class RaiseFault(Policy):
 
     async def execute(self, context: Context) -> None:
         """Raise the fault."""
-        text = f"Raising fault. Fault name : {self.name}"
+        text = self.name if self.short else f"Raising fault. Fault name : {self.name}"
         fault = Fault("steps.raisefault.RaiseFault", text, 500)
         answer = Message("response", status=500, reason=reason_phrase(500))
-        scene = Scene(context, answer, "steps.raisefault", self.strict)
+        scene = Scene(context, answer, "steps.raisefault", f"RaiseFault[{self.name}]", self.strict)
         for operation in self.operations:
             operation(scene)
         answer.raised_headers = frozenset(name.lower() for name in answer.headers.names()) - {"content-type"}
