@@ -49,6 +49,7 @@ def environment(project: Path, base: Mapping[str, str] | None = None, layout: La
         "PULUMI_CONFIG_PASSPHRASE": SANDBOX_PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PORTCULLIS_CLOCK_FILE": str(project / ".portcullis" / "sandbox" / "clock.json"),
+        "PORTCULLIS_HOSTS_FILE": str(project / ".portcullis" / "sandbox" / "hosts.json"),
     }
     if stand_ins:
         # Otherwise the engine would look for the official plugins on the internet before it takes ours.

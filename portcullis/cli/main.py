@@ -20,9 +20,13 @@ from portcullis.cli.project import SANDBOX_STACK, Project, find_project
 from portcullis.cli.requests import Answer, call, choose_user, fetch_token
 from portcullis.cli.sandbox_client import connect, connect_if_running
 from portcullis.cli.stack import shell_variables, stack_outputs
+from portcullis.sandbox.faulty import APIGEE_API_HOST, CLOUDFLARE_API_HOST
 
 MAX_SHOWN_BODY = 2_000
 """Characters of an answer's body that `call` shows to a person."""
+
+_CLOUD_APIS = {"cloudflare_api": CLOUDFLARE_API_HOST, "apigee_api": APIGEE_API_HOST}
+"""What a fault may break by the names of the status: the APIs that a stack is provisioned through."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Portcullis: one API gateway on two clouds.")
 sandbox_app = typer.Typer(no_args_is_help=True, help="The local clouds.")
@@ -180,7 +184,12 @@ def audit(
 
 @fault_app.command("set")
 def fault_set(
-    host: Annotated[str, typer.Argument(help="A hostname of the sandbox, or the name of a backend or an issuer.")],
+    host: Annotated[
+        str,
+        typer.Argument(
+            help="A hostname of the sandbox, the name of a backend or issuer, cloudflare_api or apigee_api."
+        ),
+    ],
     kind: Annotated[str, typer.Argument(help="down, slow or status.")],
     *,
     seconds: Annotated[float, typer.Option(help="With slow: how late it answers.")] = 5.0,
@@ -266,6 +275,8 @@ def _hostname(project: Project, host: str) -> str:
     contract = project.contract()
     if host in contract.backends:
         return contract.backends[host].host
+    if host in _CLOUD_APIS:
+        return _CLOUD_APIS[host]
     if host in contract.issuers:
         return urlsplit(contract.issuers[host].issuer).hostname or host
     return host

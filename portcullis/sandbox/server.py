@@ -24,6 +24,7 @@ from portcullis.sandbox import admin, backend, identity
 from portcullis.sandbox.apigee import management, runtime
 from portcullis.sandbox.clock import SystemClock
 from portcullis.sandbox.cloudflare import api, edge
+from portcullis.sandbox.faulty import APIGEE_API_HOST, CLOUDFLARE_API_HOST, with_faults
 from portcullis.sandbox.identity import Directory
 from portcullis.sandbox.logs import LogSink
 from portcullis.sandbox.loopback import bind, bind_preferring, url_of
@@ -64,8 +65,9 @@ class Options:
 async def serve(options: Options) -> None:
     """Run until told to stop by signal or through the admin API.
 
-    Writes `endpoints.json` in the state folder once every listener answers, and removes it at the end. Raises
-    `AlreadyRunningError`, or `OSError` where one of the two API ports is taken.
+    Writes `endpoints.json` in the state folder once every listener answers, keeps `hosts.json` there, which says where
+    each deployed hostname answers, and removes both at the end. Raises `AlreadyRunningError`, or `OSError` where one of
+    the two API ports is taken.
     """
     with _only_one(options.state_dir):
         sandbox = _Sandbox(options)
@@ -106,6 +108,7 @@ class _Sandbox:
         tasks = [asyncio.create_task(s.serve(sockets=[self._sockets[name]])) for name, s in servers.items()]
         await asyncio.gather(*(server.ready.wait() for server in servers.values()))
         await self._start_edge()
+        self._write_hosts()
         self._announce()
         await self._stop.wait()
         for server in servers.values():
@@ -120,7 +123,8 @@ class _Sandbox:
             logging.getLogger(__name__).error("the deployed Worker does not start: %s", problem)
 
     async def close(self) -> None:
-        (self._options.state_dir / "endpoints.json").unlink(missing_ok=True)
+        for name in ("endpoints.json", "hosts.json"):
+            (self._options.state_dir / name).unlink(missing_ok=True)
         await self._edge.close()
         await self._network.close()
         self._store.close()
@@ -140,8 +144,14 @@ class _Sandbox:
         return {
             "gateway": edge.create_front(self._edge),
             "apigee": runtime.create_app(self._runtime),
-            "cloudflare_api": api.create_app(self._store, self._edge.reconcile),
-            "apigee_api": management.create_app(self._store, runtime.validate_bundle, self._reload_runtime),
+            "cloudflare_api": with_faults(
+                api.create_app(self._store, self._reconcile_edge), self._network, CLOUDFLARE_API_HOST
+            ),
+            "apigee_api": with_faults(
+                management.create_app(self._store, runtime.validate_bundle, self._reload_runtime),
+                self._network,
+                APIGEE_API_HOST,
+            ),
             "issuers": identity.create_app(self._directory, self._store, clock),
             "backend": backend.create_app(),
             "kv": edge.create_kv(self._store, network=self._network),
@@ -176,13 +186,9 @@ class _Sandbox:
         }
 
     def _announce(self) -> None:
-        """Write the file that tells clients where the sandbox is; it appears whole or not at all."""
-        path = self._options.state_dir / "endpoints.json"
+        """Write the file that tells clients where the sandbox is."""
         document = {"pid": os.getpid(), "token": self._token, "urls": self._urls}
-        draft = path.with_suffix(".new")
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(document), encoding="utf-8")
-        draft.replace(path)
+        _write_whole(self._options.state_dir / "endpoints.json", document)
         ports = {name: listener.getsockname()[1] for name, listener in self._sockets.items()}
         (self._options.state_dir / "ports.json").write_text(json.dumps(ports), encoding="utf-8")
 
@@ -190,10 +196,21 @@ class _Sandbox:
         self._store.clear()
         self._logs.clear()
         await self._reload_runtime()
-        await self._edge.reconcile()
+        await self._reconcile_edge()
 
     async def _reload_runtime(self) -> None:
         self._runtime.reload()
+        self._write_hosts()
+
+    async def _reconcile_edge(self) -> None:
+        await self._edge.reconcile()
+        self._write_hosts()
+
+    def _write_hosts(self) -> None:
+        """Write which hostname of the clouds answers on which listener: what DNS says elsewhere."""
+        hosts = dict.fromkeys(self._edge.hostnames(), self._urls["gateway"])
+        hosts |= dict.fromkeys(self._runtime.hostnames(), self._urls["apigee"])
+        _write_whole(self._options.state_dir / "hosts.json", hosts)
 
     async def _trigger_cron(self, cron: str) -> None:
         for worker_id, document in self._store.items("cf.schedules"):
@@ -237,6 +254,14 @@ def _bind_all(options: Options) -> dict[str, socket.socket]:
     named = {"cloudflare_api": options.cloudflare_api_port, "apigee_api": options.apigee_api_port}
     last = _last_ports(options.state_dir)
     return {name: bind(named[name]) if name in named else bind_preferring(last.get(name, 0)) for name in LISTENERS}
+
+
+def _write_whole(path: Path, document: JsonObject) -> None:
+    """Write a file that others read at any time: it appears whole or not at all, and for this user alone."""
+    draft = path.with_suffix(".new")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(document), encoding="utf-8")
+    draft.replace(path)
 
 
 def _last_ports(state_dir: Path) -> dict[str, int]:

@@ -15,7 +15,7 @@ from engine.environment import environment
 ROOT = Path(__file__).parents[2]
 COMMAND_TIMEOUT_SECONDS = 600
 
-_OF_A_CALLER = ("PULUMI_BACKEND", "PULUMI_CONFIG", "PULUMI_STACK", "PORTCULLIS_CLOCK")
+_OF_A_CALLER = ("PULUMI_BACKEND", "PULUMI_CONFIG", "PULUMI_STACK", "PORTCULLIS_CLOCK", "PORTCULLIS_HOSTS")
 
 
 @dataclass(frozen=True)

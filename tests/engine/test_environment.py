@@ -134,6 +134,7 @@ def test_the_state_is_in_the_project_and_its_folder_is_there(
     assert variables["PULUMI_BACKEND_URL"] == (project / ".portcullis" / "state").as_uri()
     assert (project / ".portcullis" / "state").is_dir()
     assert variables["PORTCULLIS_CLOCK_FILE"] == str(project / ".portcullis" / "sandbox" / "clock.json")
+    assert variables["PORTCULLIS_HOSTS_FILE"] == str(project / ".portcullis" / "sandbox" / "hosts.json")
 
 
 def test_without_any_cli_the_error_says_what_to_run(base: dict[str, str], tmp_path: Path) -> None:

@@ -1,0 +1,26 @@
+"""What the deployed gateway says of itself, asked over HTTP by its real hostnames.
+
+- `reach`: how a hostname is reached.
+- `edge`: which version of the Worker answers, and which ring it holds.
+- `canary`: whether Apigee accepts a token signed with a key of the ring.
+
+Nothing here changes the gateway, and no key or token is in any message.
+"""
+
+from portcullis.deployed.canary import CANARY_PATH, CanaryError, CanaryRefusedError, Realm, canary_token, send_canary
+from portcullis.deployed.edge import EdgeReport, read_edge
+from portcullis.deployed.reach import HOSTS_FILE_VARIABLE, NoAnswerError, fetch
+
+__all__ = [
+    "CANARY_PATH",
+    "HOSTS_FILE_VARIABLE",
+    "CanaryError",
+    "CanaryRefusedError",
+    "EdgeReport",
+    "NoAnswerError",
+    "Realm",
+    "canary_token",
+    "fetch",
+    "read_edge",
+    "send_canary",
+]
