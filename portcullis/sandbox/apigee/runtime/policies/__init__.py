@@ -8,6 +8,7 @@ from portcullis.sandbox.apigee.runtime.policies.base import Policy
 from portcullis.sandbox.apigee.runtime.policies.decode_jwt import DecodeJWT
 from portcullis.sandbox.apigee.runtime.policies.extract_variables import ExtractVariables
 from portcullis.sandbox.apigee.runtime.policies.flow_callout import FlowCallout
+from portcullis.sandbox.apigee.runtime.policies.javascript import JavaScript
 from portcullis.sandbox.apigee.runtime.policies.key_value_map_operations import KeyValueMapOperations
 from portcullis.sandbox.apigee.runtime.policies.message_logging import MessageLogging
 from portcullis.sandbox.apigee.runtime.policies.quota import Quota
@@ -24,6 +25,7 @@ REGISTRY: dict[str, type[Policy]] = {
         DecodeJWT,
         ExtractVariables,
         FlowCallout,
+        JavaScript,
         KeyValueMapOperations,
         MessageLogging,
         Quota,
