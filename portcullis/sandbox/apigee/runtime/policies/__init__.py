@@ -9,6 +9,7 @@ from portcullis.sandbox.apigee.runtime.policies.decode_jwt import DecodeJWT
 from portcullis.sandbox.apigee.runtime.policies.extract_variables import ExtractVariables
 from portcullis.sandbox.apigee.runtime.policies.flow_callout import FlowCallout
 from portcullis.sandbox.apigee.runtime.policies.javascript import JavaScript
+from portcullis.sandbox.apigee.runtime.policies.json_to_xml import JSONToXML
 from portcullis.sandbox.apigee.runtime.policies.key_value_map_operations import KeyValueMapOperations
 from portcullis.sandbox.apigee.runtime.policies.message_logging import MessageLogging
 from portcullis.sandbox.apigee.runtime.policies.quota import Quota
@@ -16,6 +17,7 @@ from portcullis.sandbox.apigee.runtime.policies.raise_fault import RaiseFault
 from portcullis.sandbox.apigee.runtime.policies.spike_arrest import SpikeArrest
 from portcullis.sandbox.apigee.runtime.policies.verify_api_key import VerifyAPIKey
 from portcullis.sandbox.apigee.runtime.policies.verify_jwt import VerifyJWT
+from portcullis.sandbox.apigee.runtime.policies.xml_to_json import XMLToJSON
 
 REGISTRY: dict[str, type[Policy]] = {
     policy.type_name: policy
@@ -26,6 +28,7 @@ REGISTRY: dict[str, type[Policy]] = {
         ExtractVariables,
         FlowCallout,
         JavaScript,
+        JSONToXML,
         KeyValueMapOperations,
         MessageLogging,
         Quota,
@@ -33,6 +36,7 @@ REGISTRY: dict[str, type[Policy]] = {
         SpikeArrest,
         VerifyAPIKey,
         VerifyJWT,
+        XMLToJSON,
     )
 }
 

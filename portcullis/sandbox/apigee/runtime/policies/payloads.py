@@ -43,9 +43,13 @@ def is_xml(message: Message) -> bool:
 def read_json(text: str) -> object:
     """Return the JSON value; raises `PayloadError`."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise PayloadError(str(error)) from None
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
 
 
 def read_xml(text: str | bytes) -> etree._Element:  # pyright: ignore[reportPrivateUsage]
