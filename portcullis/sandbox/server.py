@@ -126,6 +126,7 @@ class _Sandbox:
         for name in ("endpoints.json", "hosts.json"):
             (self._options.state_dir / name).unlink(missing_ok=True)
         await self._edge.close()
+        await self._runtime.close()
         await self._network.close()
         self._store.close()
 
@@ -148,7 +149,9 @@ class _Sandbox:
                 api.create_app(self._store, self._reconcile_edge), self._network, CLOUDFLARE_API_HOST
             ),
             "apigee_api": with_faults(
-                management.create_app(self._store, runtime.validate_bundle, self._reload_runtime),
+                management.create_app(
+                    self._store, runtime.validate_bundle, self._reload_runtime, undeployable=runtime.undeployable
+                ),
                 self._network,
                 APIGEE_API_HOST,
             ),
@@ -195,7 +198,7 @@ class _Sandbox:
     async def _reset(self) -> None:
         self._store.clear()
         self._logs.clear()
-        await self._reload_runtime()
+        self._runtime.reset()
         await self._reconcile_edge()
 
     async def _reload_runtime(self) -> None:

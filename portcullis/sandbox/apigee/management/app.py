@@ -60,17 +60,19 @@ def create_app(
     on_change: Callable[[], Awaitable[None]],
     lro_delay_seconds: float = 0,
     clock: Clock | None = None,
+    undeployable: Callable[[bytes], list[str]] | None = None,
 ) -> Starlette:
     """Build the API.
 
     Args:
         store: where everything is kept.
-        validate_bundle: names what is wrong with a proxy bundle; asked on import and before a deployment.
+        validate_bundle: names what is wrong with a bundle; asked on import.
         on_change: awaited after every request that may have changed something.
         lro_delay_seconds: how long a long-running operation is seen as not done; meanwhile no other can begin.
         clock: tells the time of timestamps and operations; the machine's own by default.
+        undeployable: names what keeps a bundle from running, asked before a deployment; `validate_bundle` by default.
     """
-    service = Service(store, validate_bundle, clock or SystemClock(), lro_delay_seconds)
+    service = Service(store, validate_bundle, clock or SystemClock(), lro_delay_seconds, undeployable)
     routes = [(Route(f"/v1/{item.path}", _unused, methods=[item.method]), item) for item in _ENDPOINTS]
 
     async def answer(request: Request) -> Response:

@@ -52,7 +52,7 @@ def _deploy(service: Service, call: Call) -> Answer:
     if conflicts:
         raise precondition("deployment validations failed", conflicts)
     bundle = service.store.get_blob(BUNDLES, bundle_key(call.names["org"], revision["name"], revision["revision"]))
-    problems = service.validate_bundle(bundle or b"")
+    problems = service.undeployable(bundle or b"")
     if problems:
         raise bad_bundle(problems)
     deployment: JsonObject = {

@@ -79,10 +79,16 @@ class Service:
     """The store behind the API, and the little that all resources have in common."""
 
     def __init__(
-        self, store: Store, validate_bundle: Callable[[bytes], list[str]], clock: Clock, lro_delay_seconds: float
+        self,
+        store: Store,
+        validate_bundle: Callable[[bytes], list[str]],
+        clock: Clock,
+        lro_delay_seconds: float,
+        undeployable: Callable[[bytes], list[str]] | None = None,
     ) -> None:
         self.store = store
         self.validate_bundle = validate_bundle
+        self.undeployable = undeployable or validate_bundle
         self._clock = clock
         self._delay = lro_delay_seconds
 

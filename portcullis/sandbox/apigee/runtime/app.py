@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from portcullis.sandbox.apigee.runtime.exchange import MAX_STREAMED_BYTES
 from portcullis.sandbox.apigee.runtime.faults import Fault, body_too_big, default_body, reason_phrase
 from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.apigee.runtime.runtime import Outcome, Runtime
-from portcullis.sandbox.apigee.runtime.target import MAX_BODY_BYTES
 from portcullis.sandbox.apigee.runtime.trace import Trace
 
 _LOG = logging.getLogger(__name__)
@@ -42,29 +42,32 @@ async def _answer(runtime: Runtime, scope: Scope, receive: Receive) -> Outcome:
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     host = next((value for name, value in headers if name == "host"), "")
     client = scope.get("client")
+    hostname = _hostname(host)
+    path = scope.get("raw_path", scope["path"].encode()).split(b"?")[0].decode("latin-1")
+    limit = runtime.request_limit(hostname, path)
     request = Message(
         "request",
         headers=headers,
-        content=await _body(receive),
+        content=await _body(receive, MAX_STREAMED_BYTES if limit is None else limit),
         verb=scope["method"],
-        path=scope.get("raw_path", scope["path"].encode()).split(b"?")[0].decode("latin-1"),
+        path=path,
         query=scope["query_string"].decode("latin-1"),
     )
-    return await runtime.handle(request, _hostname(host), client[0] if client else "", "https")
+    return await runtime.handle(request, hostname, client[0] if client else "", "https")
 
 
 def _hostname(host: str) -> str:
     return host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0].lower()
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
         message: Any = await receive()
         part: bytes = message.get("body", b"")
         size += len(part)
-        if size > MAX_BODY_BYTES:
+        if size > limit:
             raise body_too_big(413)
         parts.append(part)
         if message["type"] == "http.disconnect" or not message.get("more_body"):

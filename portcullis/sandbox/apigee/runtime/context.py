@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from portcullis.sandbox.apigee.runtime.balancing import Balancing
 from portcullis.sandbox.apigee.runtime.caches import Caches
 from portcullis.sandbox.apigee.runtime.exchange import Exchange
 from portcullis.sandbox.apigee.runtime.faults import Fault
@@ -40,11 +41,23 @@ class Services:
     caches: Caches
     tokens: Tokens
     exchange: Exchange
+    balancing: Balancing
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A flow hook: the shared flow that runs at one point of every proxy of the environment."""
+
+    shared_flow: str
+    continue_on_error: bool
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a bundle is deployed, with the variables and resource files that all its requests share."""
+    """Where a bundle is deployed, with the variables and resource files that all its requests share.
+
+    `hooks` are the environment's, by point: `PreProxyFlowHook`, `PreTargetFlowHook` and so on.
+    """
 
     organization: str
     environment: str
@@ -52,6 +65,7 @@ class Place:
     revision: str
     constants: Mapping[str, Value]
     resources: Mapping[str, bytes]
+    hooks: Mapping[str, Hook] = field(default_factory=dict[str, Hook])
 
 
 @dataclass
@@ -67,12 +81,14 @@ class Context:
     variables: Variables
     trace: Trace
     call_shared_flow: Callable[[str, Context], Awaitable[None]]
+    call_proxy: Callable[[str, str, Message], Awaitable[Message]]
     phase: Phase = "request"
     fault: Fault | None = None
     depth: int = 0
     in_shared_flow: str = field(default="")
     in_target: bool = False
     session: dict[str, object] = field(default_factory=dict[str, object])
+    configured_url: str | None = None
 
     @property
     def lookup(self) -> Callable[[str], Value]:
@@ -83,6 +99,11 @@ class Context:
     def now(self) -> float:
         """Seconds since the epoch by the sandbox's clock."""
         return self.services.clock.now()
+
+    def stamp(self, *moments: str) -> None:
+        """Note the time in `MOMENT.timestamp`, in milliseconds; `MOMENT.time` is read from it."""
+        now = int(self.now * 1000)
+        self.variables.fill({f"{moment}.timestamp": now for moment in moments})
 
     def enter(self, phase: Phase) -> None:
         """Go over to another phase: `message` means another message from now on."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from portcullis.sandbox.apigee.runtime.bundle import compile_bundle
-from portcullis.sandbox.apigee.runtime.context import Place
+from portcullis.sandbox.apigee.runtime.context import Hook, Place
+from portcullis.sandbox.apigee.runtime.elements import BundleError
 from portcullis.sandbox.apigee.runtime.model import Bundle, ProxyEndpoint, SharedFlow
+from portcullis.sandbox.apigee.runtime.properties import parse_properties
 from portcullis.sandbox.apigee.runtime.values import Value
 from portcullis.sandbox.loopback import is_loopback
 from portcullis.sandbox.store import Store
+
+FLOW_HOOKS = "apigee.flowhooks"
+RESOURCE_FILES = "apigee.resourcefiles"
 
 _KIND_OF_DEPLOYMENT = {"apigee.deployments": "apis", "apigee.sharedflow_deployments": "sharedflows"}
 
@@ -25,10 +30,14 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Match:
-    """The proxy endpoint that answers for a request, and the rest of the path below its base path."""
+    """The proxy endpoint that answers for a request.
+
+    `base_path` is the part of the path that fitted the endpoint's own, `suffix` the rest of it.
+    """
 
     deployment: Deployment
     proxy: ProxyEndpoint
+    base_path: str
     suffix: str
 
 
@@ -54,16 +63,22 @@ class Deployments:
     def match(self, hostname: str, path: str) -> Match | None:
         """Return the proxy with the longest base path on the hostname; loopback is any hostname."""
         live = self._refresh()
-        places = self._hosts.get(hostname, [])
+        places = self._hosts.get(hostname) or self._hosts.get("*." + hostname.partition(".")[2], [])
         if not places and is_loopback(hostname):
             places = [place for listed in self._hosts.values() for place in listed]
-        found: Match | None = None
-        for deployment in (d for place in dict.fromkeys(places) for d in live.get(place, [])):
-            for proxy in deployment.bundle.proxies:
-                suffix = _below(proxy.base_path, path)
-                if suffix is not None and (found is None or len(proxy.base_path) > len(found.proxy.base_path)):
-                    found = Match(deployment, proxy, suffix)
-        return found
+        found = [d for place in dict.fromkeys(places) for d in live.get(place, [])]
+        return _best(found, path)
+
+    def local(self, place: Place, proxy: str, endpoint: str, path: str) -> Match | None:
+        """Return what a local connection leads to: an endpoint of a proxy by their names, or the one for a path."""
+        live = self._refresh().get((place.organization, place.environment), [])
+        if not proxy:
+            return _best(live, path)
+        for deployment in live:
+            for one in deployment.bundle.proxies:
+                if deployment.place.bundle == proxy and endpoint in ("", one.name):
+                    return Match(deployment, one, one.base_path, path)
+        return None
 
     def shared_flow(self, place: Place, name: str) -> tuple[Deployment, SharedFlow] | None:
         """Return the shared flow of that name deployed in the place's environment."""
@@ -104,9 +119,34 @@ class Deployments:
             "environment.name": environment,
             "apiproxy.name": name,
             "apiproxy.revision": revision,
+            "system.region.name": "local",
+            "system.pod.name": "sandbox",
+            **self._environment_properties(f"{organization}/{environment}"),
             **bundle.properties,
         }
-        return Deployment(Place(organization, environment, name, revision, constants, bundle.resources), bundle)
+        hooks = self._hooks(f"{organization}/{environment}")
+        return Deployment(Place(organization, environment, name, revision, constants, bundle.resources, hooks), bundle)
+
+    def _hooks(self, place: str) -> dict[str, Hook]:
+        return {
+            key.rpartition("/")[2]: Hook(str(document["sharedFlow"]), bool(document.get("continueOnError", True)))
+            for key, document in self._store.items(FLOW_HOOKS, f"{place}/")
+            if document.get("sharedFlow")
+        }
+
+    def _environment_properties(self, place: str) -> dict[str, Value]:
+        """Return the property sets that are resource files of the environment; a bundle's own count more."""
+        found: dict[str, Value] = {}
+        for key, _ in self._store.items(RESOURCE_FILES, f"{place}/properties/"):
+            name = key.rpartition("/")[2]
+            data = self._store.get_blob(RESOURCE_FILES, key) or b""
+            try:
+                values = parse_properties(data, name)
+            except BundleError:
+                continue
+            prefix = name.removesuffix(".properties")
+            found.update({f"propertyset.{prefix}.{entry}": value for entry, value in values.items()})
+        return found
 
     def _compile(self, key: str, data: bytes) -> Bundle | None:
         found = self._compiled.get((key, data))
@@ -128,6 +168,22 @@ class Deployments:
             for name in groups.get(f"{organization}/{group}", []):
                 hosts.setdefault(name, []).append((organization, str(document["environment"])))
         return hosts
+
+
+def _best(deployments: Sequence[Deployment], path: str) -> Match | None:
+    """Return the endpoint with the longest base path; of two as long, the one with fewer wildcards, then the first."""
+    found: tuple[tuple[int, int], Match] | None = None
+    for deployment in deployments:
+        for proxy in deployment.bundle.proxies:
+            suffix = _below(proxy.base_path, path)
+            if suffix is None:
+                continue
+            parts = proxy.base_path.split("/")
+            rank = (len(parts) if proxy.base_path != "/" else 0, -parts.count("*"))
+            if found is None or rank > found[0]:
+                base_path = "/" if proxy.base_path == "/" else path[: len(path) - len(suffix)]
+                found = rank, Match(deployment, proxy, base_path, suffix)
+    return found[1] if found else None
 
 
 def _below(base_path: str, path: str) -> str | None:

@@ -31,6 +31,10 @@ class BundleError(ValueError):
     """Something in a bundle is wrong or not supported; the message names it."""
 
 
+class UnsupportedError(BundleError):
+    """Something that Apigee knows is not supported here: the bundle can be imported, but not deployed."""
+
+
 class Node:
     """An element of a bundle's XML, with readers that refuse what they cannot read."""
 
@@ -116,6 +120,10 @@ class Node:
     def error(self, text: str) -> BundleError:
         """Return an error that names the file."""
         return BundleError(f"{self.where}: {text}")
+
+    def unsupported(self, text: str) -> UnsupportedError:
+        """Return an error that names the file, for what Apigee would take."""
+        return UnsupportedError(f"{self.where}: {text}")
 
     def _boolean(self, text: str, what: str, *, default: bool) -> bool:
         if text.lower() not in {"", "true", "false"}:

@@ -20,6 +20,9 @@ from portcullis.sandbox.network import Network, UnknownHostError
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """What Apigee buffers of a message without streaming."""
 
+MAX_STREAMED_BYTES = 256 * 1024 * 1024
+"""Apigee streams without a limit; here everything passes through memory, and so has one."""
+
 Failure = Literal["unknown_host", "refused", "connect_timeout", "read_timeout", "broken", "too_big", "tls", "bad_url"]
 
 _HOP_BY_HOP = frozenset(
@@ -88,12 +91,15 @@ class Exchange:
         url: str,
         timeouts: Timeouts = Timeouts(),
         tls: Tls = Tls(),
-        max_bytes: int = MAX_BODY_BYTES,
+        max_bytes: int | None = MAX_BODY_BYTES,
     ) -> Message:
-        """Send the request's verb, headers and content to `url` and return the answer; raises `ExchangeError`."""
+        """Send the request's verb, headers and content to `url` and return the answer; raises `ExchangeError`.
+
+        An answer of more than `max_bytes` is a failure; `None` is for one that is streamed.
+        """
         headers = [(name, value) for name, value in request.headers.pairs if name.lower() not in _HOP_BY_HOP]
         answer = await self._answered(request, url, headers, timeouts, tls)
-        if len(answer.content) > max_bytes:
+        if len(answer.content) > (MAX_STREAMED_BYTES if max_bytes is None else max_bytes):
             raise ExchangeError("too_big")
         kept = [(n, v) for n, v in answer.headers.multi_items() if n.lower() not in _HOP_BY_HOP]
         return Message(

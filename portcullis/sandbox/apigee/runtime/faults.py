@@ -80,29 +80,34 @@ def body_too_big(status: int) -> Fault:
     return Fault("protocol.http.TooBigBody", "Body buffer overflow", status)
 
 
-def target_unavailable() -> Fault:
-    """The target refused the connection, or its name is not known."""
-    return Fault("messaging.adaptors.http.flow.ServiceUnavailable", "The Service is temporarily unavailable", 503)
+_SERVICE = "messaging.adaptors.http.flow"
+_UNAVAILABLE = "The Service is temporarily unavailable"
 
 
-def target_connect_timeout() -> Fault:
-    """The connection to the target was not made in time."""
-    return Fault(
-        "messaging.adaptors.http.flow.ServiceUnavailable",
-        "The Service is temporarily unavailable",
-        503,
-        "TARGET_CONNECT_TIMEOUT",
-    )
+def target_failed(failure: str, detail: str = "") -> Fault:
+    """The exchange with the target came to no answer, for one of the reasons of `ExchangeError`."""
+    if failure == "too_big":
+        return body_too_big(502)
+    if failure == "connect_timeout":
+        return Fault(f"{_SERVICE}.ServiceUnavailable", _UNAVAILABLE, 503, "TARGET_CONNECT_TIMEOUT")
+    if failure == "read_timeout":
+        return target_timeout()
+    if failure == "tls":
+        return Fault(f"{_SERVICE}.SslHandshakeFailed", f"SSL Handshake failed {detail}".strip(), 503)
+    if failure == "broken":
+        return Fault(f"{_SERVICE}.UnexpectedEOFAtTarget", "Unexpected EOF at target", 502)
+    # Refused, an unknown name, or a URL that leads nowhere.
+    return Fault(f"{_SERVICE}.ServiceUnavailable", _UNAVAILABLE, 503)
 
 
 def target_timeout() -> Fault:
     """The target did not answer in time."""
-    return Fault("messaging.adaptors.http.flow.GatewayTimeout", "Gateway Timeout", 504, "TARGET_READ_TIMEOUT")
+    return Fault(f"{_SERVICE}.GatewayTimeout", "Gateway Timeout", 504, "TARGET_READ_TIMEOUT")
 
 
-def target_broke_off() -> Fault:
-    """The target closed the connection before it had answered."""
-    return Fault("messaging.adaptors.http.flow.UnexpectedEOFAtTarget", "Unexpected EOF at target", 502)
+def api_timeout() -> Fault:
+    """The whole call took longer than `api.timeout`."""
+    return Fault(f"{_SERVICE}.GatewayTimeout", "Gateway Timeout", 504)
 
 
 def no_target_server() -> Fault:

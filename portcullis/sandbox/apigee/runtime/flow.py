@@ -5,11 +5,19 @@ Order and evaluation of fault rules follow Google's flow and fault handling guid
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 
+from portcullis.sandbox.apigee.runtime.connection import Connection
 from portcullis.sandbox.apigee.runtime.context import Context
-from portcullis.sandbox.apigee.runtime.faults import Fault, default_body, no_route, reason_phrase
+from portcullis.sandbox.apigee.runtime.faults import (
+    Fault,
+    api_timeout,
+    default_body,
+    no_route,
+    reason_phrase,
+)
 from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.apigee.runtime.model import (
     Bundle,
@@ -21,7 +29,9 @@ from portcullis.sandbox.apigee.runtime.model import (
     Step,
     TargetEndpoint,
 )
-from portcullis.sandbox.apigee.runtime.target import send_to_target
+from portcullis.sandbox.apigee.runtime.snapshot import changes, snapshot
+from portcullis.sandbox.apigee.runtime.target import announce_target, send_to_target
+from portcullis.sandbox.apigee.runtime.trace import Access
 
 
 async def run_proxy(context: Context, bundle: Bundle, proxy: ProxyEndpoint) -> Message:
@@ -29,70 +39,136 @@ async def run_proxy(context: Context, bundle: Bundle, proxy: ProxyEndpoint) -> M
 
     Never raises `Fault`: one that no rule handles becomes its default answer.
     """
-    place: Endpoint = proxy
+    run = _Run(context, bundle, proxy)
     try:
-        chosen = await _proxy_request(context, proxy)
-        target, url = _target_of(context, bundle, _route(context, proxy))
-        if target is not None:
-            place = target
+        async with asyncio.timeout(proxy.timeout):
+            return await run.through()
+    except TimeoutError:
+        return await _answer_fault(context, run.place, api_timeout())
+    except Fault as fault:
+        return await _answer_fault(context, run.place, fault)
+
+
+class _Run:
+    """One request's way; `place` is the endpoint whose fault rules count now."""
+
+    def __init__(self, context: Context, bundle: Bundle, proxy: ProxyEndpoint) -> None:
+        self._context = context
+        self._bundle = bundle
+        self._proxy = proxy
+        self.place: Endpoint = proxy
+
+    async def through(self) -> Message:
+        context, proxy = self._context, self._proxy
+        context.enter("request")
+        await _hook(context, "PreProxyFlowHook")
+        await _request_side(context, proxy)
+        route = _route(context, proxy)
+        if route.target is not None:
+            self.place = self._bundle.targets[route.target]
             context.in_target = True
-            await _through_target(context, bundle, target)
-        elif url is not None:
-            await send_to_target(context, url)
+            await self._target(self._bundle.targets[route.target])
+        elif route.url is not None:
+            await self._url(Connection(url=route.url))
         else:
             _answer_without_target(context)
-        place = proxy
-        context.in_target = False
+        self.place, context.in_target = proxy, False
         context.enter("response")
-        await _response_side(context, proxy, chosen)
+        await _response_side(context, proxy)
+        await _hook(context, "PostProxyFlowHook")
         return context.variables.messages["response"]
-    except Fault as fault:
-        return await _answer_fault(context, place, fault)
+
+    async def _target(self, target: TargetEndpoint) -> None:
+        context = self._context
+        context.variables.fill({"target.name": target.name})
+        announce_target(context, target.connection)
+        await _hook(context, "PreTargetFlowHook")
+        await _request_side(context, target)
+        await send_to_target(context, target.connection, self._key(target.name))
+        context.enter("response")
+        await _response_side(context, target)
+        await _hook(context, "PostTargetFlowHook")
+
+    async def _url(self, connection: Connection) -> None:
+        announce_target(self._context, connection)
+        await send_to_target(self._context, connection, self._key("url"))
+
+    def _key(self, target: str) -> str:
+        place = self._context.place
+        return f"{place.organization}/{place.environment}/{place.bundle}/{place.revision}/{target}"
 
 
 async def run_steps(context: Context, steps: Iterable[Step]) -> None:
     """Run steps in order; a condition that is false or a disabled policy skips one. Raises `Fault`."""
     for step in steps:
-        policy = step.policy
+        await _run_step(context, step)
+
+
+async def _run_step(context: Context, step: Step) -> None:
+    policy, variables = step.policy, context.variables
+    # A shared flow's steps run inside of a step: each notes what it did itself.
+    outer, variables.access = variables.access, Access()
+    try:
         if not policy.enabled or (step.condition is not None and not step.condition(context.lookup)):
-            context.trace.add("skipped", policy.name, step.condition.text if step.condition else "")
-            continue
-        started = time.perf_counter()
+            why = step.condition.text if policy.enabled and step.condition else "disabled"
+            context.trace.add("skipped", policy.name, why, access=variables.access)
+            return
+        before, started = snapshot(variables), time.perf_counter()
         try:
             await policy.execute(context)
         except Fault as fault:
-            context.variables.fill({policy.failed_variable: True, "fault.name": fault.name})
+            variables.fill({policy.failed_variable: True, "fault.name": fault.name})
             context.trace.add("fault", policy.name, fault.code)
             if not policy.continue_on_error:
                 raise
-        context.trace.add("step", policy.name, milliseconds=(time.perf_counter() - started) * 1000)
+        finally:
+            took = time.perf_counter() - started
+            variables.access.writes.update(changes(before, variables))
+            context.trace.add("step", policy.name, policy.type_name, took * 1000, variables.access)
+            variables.fill({f"apigee.metrics.policy.{policy.name}.timeTaken": int(took * 1e9)})
+    finally:
+        variables.access = outer
 
 
-async def _proxy_request(context: Context, proxy: ProxyEndpoint) -> Flow | None:
-    context.enter("request")
-    return await _request_side(context, proxy)
+async def _hook(context: Context, point: str) -> None:
+    """Run the environment's shared flow for a point, if it has one."""
+    hook = context.place.hooks.get(point)
+    if hook is None:
+        return
+    context.trace.add("hook", point, hook.shared_flow)
+    try:
+        await context.call_shared_flow(hook.shared_flow, context)
+    except Fault as fault:
+        context.trace.add("fault", point, fault.code)
+        if not hook.continue_on_error:
+            raise
 
 
-async def _request_side(context: Context, endpoint: Endpoint) -> Flow | None:
-    """Run PreFlow, the first flow whose condition is true, and PostFlow; return that flow."""
+async def _request_side(context: Context, endpoint: Endpoint) -> None:
+    """Run PreFlow, the first flow whose condition is true, and PostFlow."""
     await _side(context, endpoint.preflow, endpoint.preflow.request)
-    chosen = next((f for f in endpoint.flows if f.condition is None or f.condition(context.lookup)), None)
+    chosen = _chosen(context, endpoint)
     if chosen is not None:
         await _side(context, chosen, chosen.request)
     await _side(context, endpoint.postflow, endpoint.postflow.request)
-    return chosen
 
 
-async def _response_side(context: Context, endpoint: Endpoint, chosen: Flow | None) -> None:
+async def _response_side(context: Context, endpoint: Endpoint) -> None:
+    """Run the same for the response: conditions are looked at again, and may choose another flow than before."""
     await _side(context, endpoint.preflow, endpoint.preflow.response)
+    chosen = _chosen(context, endpoint)
     if chosen is not None:
         await _side(context, chosen, chosen.response)
     await _side(context, endpoint.postflow, endpoint.postflow.response)
 
 
+def _chosen(context: Context, endpoint: Endpoint) -> Flow | None:
+    return next((f for f in endpoint.flows if f.condition is None or f.condition(context.lookup)), None)
+
+
 async def _side(context: Context, flow: Flow, steps: Sequence[Step]) -> None:
-    context.variables.fill({"current.flow.name": flow.name})
-    context.trace.add("flow", flow.name)
+    context.variables.fill({"current.flow.name": flow.name, "current.flow.description": flow.description or None})
+    context.trace.add("flow", flow.name, context.phase)
     await run_steps(context, steps)
 
 
@@ -106,27 +182,17 @@ def _route(context: Context, proxy: ProxyEndpoint) -> Route:
     raise no_route(proxy.name)
 
 
-def _target_of(context: Context, bundle: Bundle, route: Route) -> tuple[TargetEndpoint | None, str | None]:
-    if route.target is not None:
-        return bundle.targets[route.target], None
-    return None, route.url.fill(context.lookup) if route.url is not None else None
-
-
-async def _through_target(context: Context, bundle: Bundle, target: TargetEndpoint) -> None:
-    context.variables.fill({"target.name": target.name})
-    chosen = await _request_side(context, target)
-    await send_to_target(context, target.connection)
-    context.enter("response")
-    await _response_side(context, target, chosen)
-
-
 def _answer_without_target(context: Context) -> None:
-    """Answer a null route: the request's body and headers come back with 200, as Apigee does."""
+    """Answer a null route: a response that a policy has made, or the request's headers and body with 200."""
+    if "response" in context.variables.messages:
+        return
     request = context.variables.messages["request"]
-    answer = Message("response", status=200, reason="OK", content=request.content)
-    if request.header("content-type"):
-        answer.headers.set("Content-Type", request.header("content-type"))
+    kept = [(name, value) for name, value in request.headers.pairs if name.lower() not in _REQUEST_ONLY]
+    answer = Message("response", status=200, reason="OK", headers=kept, content=request.content)
     context.variables.messages["response"] = answer
+
+
+_REQUEST_ONLY = frozenset({"host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te"})
 
 
 async def _answer_fault(context: Context, endpoint: Endpoint, fault: Fault) -> Message:
@@ -151,7 +217,9 @@ def _tell_fault(context: Context, fault: Fault) -> None:
             "is.error": True,
             "fault.name": fault.name,
             "error.message": fault.faultstring,
-            "fault.category": fault.code.rpartition(".")[0],
+            "fault.type": fault.name,
+            "fault.category": "Messaging" if fault.code.startswith(("messaging.", "protocol.")) else "Step",
+            "fault.subcategory": fault.code.rpartition(".")[0],
             "fault.reason": fault.reason or fault.faultstring,
         }
     )

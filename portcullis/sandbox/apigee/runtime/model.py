@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from portcullis.sandbox.apigee.runtime.conditions import Condition
+from portcullis.sandbox.apigee.runtime.connection import BUFFERED, Connection, LocalConnection, Payloads
 from portcullis.sandbox.apigee.runtime.policies.base import Policy
 from portcullis.sandbox.apigee.runtime.templates import Template
 
@@ -26,6 +27,7 @@ class Flow:
     request: tuple[Step, ...] = ()
     response: tuple[Step, ...] = ()
     condition: Condition | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,46 +67,17 @@ class ProxyEndpoint(Endpoint):
     """The client's side of a proxy. `timeout` is `api.timeout` in seconds."""
 
     base_path: str
-    post_client: tuple[Step, ...]
+    post_client: Flow
     routes: tuple[Route, ...]
     timeout: float | None = None
-
-
-@dataclass(frozen=True)
-class Server:
-    """A target server of a load balancer."""
-
-    name: str
-    weight: int = 1
-    fallback: bool = False
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How a target is reached: its URL, or the servers of a load balancer and the path below them.
-
-    Timeouts are in seconds; `success` tells for each class of status and each status whether it is one.
-    """
-
-    url: Template | None
-    servers: tuple[Server, ...] = ()
-    algorithm: str = "RoundRobin"
-    retry: bool = True
-    path: Template | None = None
-    connect_timeout: float = 3.0
-    io_timeout: float = 55.0
-    success_codes: tuple[str, ...] = ("1xx", "2xx", "3xx")
-
-    def is_success(self, status: int) -> bool:
-        """Tell whether the target's status keeps the flow out of the error state."""
-        return str(status) in self.success_codes or f"{status // 100}xx" in self.success_codes
+    payloads: Payloads = BUFFERED
 
 
 @dataclass(frozen=True)
 class TargetEndpoint(Endpoint):
     """The backend's side of a proxy."""
 
-    connection: Connection
+    connection: Connection | LocalConnection
 
 
 @dataclass(frozen=True)

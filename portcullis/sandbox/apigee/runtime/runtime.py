@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from portcullis.sandbox.apigee.runtime.balancing import Balancing
 from portcullis.sandbox.apigee.runtime.caches import Caches
+from portcullis.sandbox.apigee.runtime.connection import BUFFERED
 from portcullis.sandbox.apigee.runtime.context import Context, Services
 from portcullis.sandbox.apigee.runtime.deployments import Deployments, Match
 from portcullis.sandbox.apigee.runtime.exchange import Exchange
-from portcullis.sandbox.apigee.runtime.faults import Fault, default_body, reason_phrase, unknown_proxy
+from portcullis.sandbox.apigee.runtime.faults import Fault, default_body, reason_phrase, target_failed, unknown_proxy
 from portcullis.sandbox.apigee.runtime.flow import run_proxy, run_steps
+from portcullis.sandbox.apigee.runtime.inbound import inbound
 from portcullis.sandbox.apigee.runtime.kvm import KeyValueMaps
 from portcullis.sandbox.apigee.runtime.message import Message
+from portcullis.sandbox.apigee.runtime.moments import TimedVariables
 from portcullis.sandbox.apigee.runtime.remote_keys import RemoteKeys
 from portcullis.sandbox.apigee.runtime.spikes import Spikes
 from portcullis.sandbox.apigee.runtime.tokens import Tokens
 from portcullis.sandbox.apigee.runtime.trace import Trace
-from portcullis.sandbox.apigee.runtime.variables import Variables
 from portcullis.sandbox.clock import Clock
 from portcullis.sandbox.logs import LogSink
 from portcullis.sandbox.network import Network
 from portcullis.sandbox.store import Store
 
-MAX_SHARED_FLOW_DEPTH = 8
+MAX_DEPTH = 8
+"""Of shared flows and proxies that call one another."""
 
 PostClient = Callable[[], Coroutine[Any, Any, None]]
 
@@ -54,6 +58,7 @@ class Runtime:
             caches=Caches(clock),
             tokens=Tokens(store, clock),
             exchange=Exchange(network),
+            balancing=Balancing(clock),
         )
         self._deployments = Deployments(store)
 
@@ -62,9 +67,24 @@ class Runtime:
         self._deployments.reload()
         self._services.maps.forget_lost()
 
+    def reset(self) -> None:
+        """Forget what is kept in memory: caches and the state of load balancers."""
+        self.reload()
+        self._services.caches.clear()
+        self._services.balancing.forget()
+
+    async def close(self) -> None:
+        """Close the connections to backends."""
+        await self._services.exchange.close()
+
     def hostnames(self) -> set[str]:
         """Return the hostnames of the environment groups that have an environment."""
         return self._deployments.hostnames()
+
+    def request_limit(self, hostname: str, path: str) -> int | None:
+        """Return how many bytes of body a request may have; `None` where the proxy streams it."""
+        match = self._deployments.match(hostname, path)
+        return BUFFERED.request if match is None else match.proxy.payloads.request
 
     async def handle(self, request: Message, hostname: str, client_ip: str, scheme: str) -> Outcome:
         """Run one request; never raises."""
@@ -76,69 +96,72 @@ class Runtime:
             request.headers.remove(name)
         context = self._context(match, request, hostname, client_ip, scheme, trace)
         answer = await run_proxy(context, match.deployment.bundle, match.proxy)
+        context.stamp("client.sent.start", "client.sent.end")
         return Outcome(answer, trace, lambda: self._after(context, match))
 
     async def _after(self, context: Context, match: Match) -> None:
         """Run PostClientFlow: the client has its answer, so nothing that goes wrong here can reach it."""
-        context.variables.fill({"client.sent.end.timestamp": int(context.now * 1000)})
+        flow = match.proxy.post_client
+        context.stamp("client.sent.end")
+        context.variables.fill({"current.flow.name": flow.name})
+        context.trace.add("flow", flow.name, context.phase)
         try:
-            await run_steps(context, match.proxy.post_client)
+            await run_steps(context, (*flow.request, *flow.response))
         except Fault as fault:
-            context.trace.add("fault", "PostClientFlow", fault.code)
+            context.trace.add("fault", flow.name, fault.code)
 
     def _context(
         self, match: Match, request: Message, hostname: str, client_ip: str, scheme: str, trace: Trace
     ) -> Context:
         place = match.deployment.place
-        variables = _Clocked(place.constants, self._services.clock)
+        variables = TimedVariables(place.constants, self._services.clock)
         variables.messages["request"] = request
-        now = int(self._services.clock.now() * 1000)
-        variables.fill(
-            {
-                "messageid": trace.message_id,
-                "is.error": False,
-                "client.ip": client_ip,
-                "client.scheme": scheme,
-                "client.received.start.timestamp": now,
-                "client.received.end.timestamp": now,
-                "proxy.name": match.proxy.name,
-                "proxy.basepath": match.proxy.base_path,
-                "proxy.pathsuffix": match.suffix,
-                "proxy.client.ip": client_ip,
-                "proxy.url": f"{scheme}://{hostname}{request.uri}",
-                "request.url": f"{scheme}://{hostname}{request.uri}",
-                "virtualhost.name": "default",
-            }
+        context = Context(
+            self._services,
+            place,
+            variables,
+            trace,
+            self._call_shared_flow,
+            # Who the client is, and how deep the chain is, goes with the call.
+            lambda proxy, endpoint, chained: self._call_proxy(context, proxy, endpoint, chained, hostname),
         )
-        return Context(self._services, place, variables, trace, self._call_shared_flow)
+        context.stamp("client.received.start", "client.received.end")
+        variables.fill(inbound(match, request, hostname, client_ip, scheme, trace.message_id))
+        return context
+
+    async def _call_proxy(self, caller: Context, proxy: str, endpoint: str, request: Message, hostname: str) -> Message:
+        """Run another proxy of the environment on behalf of `caller`; raises `Fault` where there is none."""
+        match = self._deployments.local(caller.place, proxy, endpoint, request.path)
+        if match is None or caller.depth >= MAX_DEPTH:
+            raise target_failed("unknown_host")
+        if proxy:
+            request.path = match.proxy.base_path.rstrip("/") + request.path
+        client_ip = caller.variables.text("client.ip") or ""
+        context = self._context(match, request, hostname, client_ip, "https", Trace(caller.trace.message_id))
+        context.depth = caller.depth + 1
+        answer = await run_proxy(context, match.deployment.bundle, match.proxy)
+        caller.trace.events.extend(context.trace.events)
+        await self._after(context, match)
+        return answer
 
     async def _call_shared_flow(self, name: str, context: Context) -> None:
         found = self._deployments.shared_flow(context.place, name)
-        if found is None or context.depth >= MAX_SHARED_FLOW_DEPTH:
+        if found is None or context.depth >= MAX_DEPTH:
             raise Fault("steps.flowcallout.SharedFlowNotFound", f"Shared flow {name} is not deployed", 500)
-        outer, context.in_shared_flow = context.in_shared_flow, name
+        deployment, flow = found
+        outer, place = context.in_shared_flow, context.place
+        context.in_shared_flow = name
+        # A shared flow has resources and property sets of its own; whose request it is stays the same.
+        context.place = replace(place, resources={**place.resources, **deployment.place.resources})
+        properties = {key: context.variables.get(key) for key in deployment.bundle.properties}
+        context.variables.fill(dict(deployment.bundle.properties))
         context.depth += 1
         try:
-            await run_steps(context, found[1].steps)
+            await run_steps(context, flow.steps)
         finally:
             context.depth -= 1
-            context.in_shared_flow = outer
-
-
-class _Clocked(Variables):
-    """Variables with `system.timestamp`, which is another in every look."""
-
-    __slots__ = ("_clock",)
-
-    def __init__(self, constants: Any, clock: Clock) -> None:
-        super().__init__(constants)
-        self._clock = clock
-
-    def get(self, name: str) -> Any:
-        """Return the value, or `None` where the variable is unset."""
-        if name == "system.timestamp":
-            return int(self._clock.now() * 1000)
-        return super().get(name)
+            context.in_shared_flow, context.place = outer, place
+            context.variables.fill(properties)
 
 
 def _fault_answer(fault: Fault) -> Message:

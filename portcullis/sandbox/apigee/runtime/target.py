@@ -1,149 +1,248 @@
-"""Calling a backend: target servers or a URL, timeouts, and what its answer means."""
+"""Calling a backend: target servers or a URL, another proxy, timeouts, and what its answer means."""
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import httpx
-
+from portcullis.sandbox.apigee.runtime.balancing import Named
+from portcullis.sandbox.apigee.runtime.connection import Connection, LocalConnection, SslInfo
 from portcullis.sandbox.apigee.runtime.context import Context
+from portcullis.sandbox.apigee.runtime.exchange import ExchangeError, Timeouts, Tls
 from portcullis.sandbox.apigee.runtime.faults import (
-    Fault,
-    body_too_big,
     no_target_server,
     reason_phrase,
-    target_broke_off,
-    target_connect_timeout,
     target_error,
-    target_timeout,
-    target_unavailable,
+    target_failed,
 )
 from portcullis.sandbox.apigee.runtime.message import Message
-from portcullis.sandbox.apigee.runtime.model import Connection, Server
+from portcullis.sandbox.apigee.runtime.templates import Template
+from portcullis.sandbox.apigee.runtime.tls import Settings, TlsError, settings_of, tls_of
+from portcullis.sandbox.apigee.runtime.values import as_flag
 
-MAX_BODY_BYTES = 10 * 1024 * 1024
-"""What Apigee buffers of a message without streaming."""
+_NOT_RETRIED = frozenset({"too_big", "bad_url"})
+"""Failures that another server would not mend."""
 
-_HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-        "host",
-        # The client unpacks what the target packed.
-        "content-encoding",
-        "accept-encoding",
-    }
-)
+UrlOf = Callable[[str], str]
+"""From a server's or a connection's base URL to the URL of the request."""
+
+Announce = Callable[[str], None]
+"""Told the URL before it is called."""
 
 
-async def send_to_target(context: Context, target: Connection | str) -> None:
-    """Send the request and put the answer into `response`; raises `Fault`."""
-    connection = Connection(url=None) if isinstance(target, str) else target
+async def send_to_target(context: Context, connection: Connection | LocalConnection, key: str) -> None:
+    """Send the request to a target endpoint and put the answer into `response`; raises `Fault`."""
     request = context.variables.messages["request"]
-    for index, base in enumerate(_bases(context, target)):
+    context.stamp("target.sent.start", "target.sent.end")
+    if isinstance(connection, LocalConnection):
+        answer = await call_proxy(context, connection, request)
+    else:
+        answer = await _over_network(context, connection, request, key)
+    answer.reason = answer.reason or reason_phrase(answer.status)
+    context.variables.messages["response"] = answer
+    context.stamp("target.received.start", "target.received.end")
+    if not connection.is_success(answer.status):
+        raise target_error(answer.status, answer)
+
+
+def announce_target(context: Context, connection: Connection | LocalConnection) -> None:
+    """Fill the variables that a policy of the target's request flow reads, and may replace (`target.url`)."""
+    url = connection.url if isinstance(connection, Connection) else None
+    filled = url.fill(context.lookup) if url is not None else None
+    context.configured_url = filled
+    context.variables.fill({"target.url": filled})
+
+
+async def _over_network(context: Context, connection: Connection, request: Message, key: str) -> Message:
+    wanted = context.variables.get("target.url")
+    # A policy of the target's request flow may say where to go instead; with target servers it has no say.
+    own = wanted if isinstance(wanted, str) and wanted != context.configured_url else ""
+
+    def url_of(base: str) -> str:
+        url = own if own and not connection.servers else _url(context, base, request)
+        _fill_target(context, url)
+        return url
+
+    try:
+        return await call_backend(context, connection, request, key, url_of)
+    except ExchangeError as error:
+        raise target_failed(error.failure, str(error)) from None
+
+
+async def call_proxy(context: Context, connection: LocalConnection, request: Message) -> Message:
+    """Call the proxy that a local connection names, without the network; raises `Fault` where there is none."""
+    texts = [
+        part.fill(context.lookup) if part else "" for part in (connection.proxy, connection.endpoint, connection.path)
+    ]
+    copied = request.copy()
+    copied.path = (texts[2].rstrip("/") if texts[2] else "") + (
+        _suffix(context) if _copies(context, "pathsuffix") else ""
+    )
+    return await context.call_proxy(texts[0], texts[1], copied)
+
+
+async def call_backend(context: Context, connection: Connection, request: Message, key: str, url_of: UrlOf) -> Message:
+    """Call the URL or the servers of a connection; `key` names its load balancer.
+
+    Raises `ExchangeError`, or the `Fault` of having no server to call.
+    """
+    path = connection.path.fill(context.lookup) if connection.path else ""
+    if connection.url is not None:
+        base = connection.url.fill(context.lookup)
+        return await _exchange(context, connection, request, url_of(base + path), _tls(context, connection.ssl))
+    return await _balanced(context, connection, request, key, lambda base: url_of(base + path))
+
+
+async def _balanced(context: Context, connection: Connection, request: Message, key: str, url_of: UrlOf) -> Message:
+    balancing = context.services.balancing
+    servers: list[Named] = [(server.name.fill(context.lookup), server) for server in connection.servers]
+    for name, _ in balancing.due(key, connection, servers):
+        await _probe(context, connection, key, name)
+    order = [one for one in balancing.order(key, connection, servers) if _document(context, one[0]) is not None]
+    failed: list[str] = []
+    for index, (name, server) in enumerate(order):
+        last = index + 1 >= len(order) or not connection.retry
+        context.variables.fill({"loadbalancing.targetserver": name, "loadbalancing.isfallback": server.fallback})
         try:
-            answer = await _send(context, connection, base, request)
-        except Fault as fault:
-            # Only a connection that was never made is tried on another server.
-            last = index + 1 >= len(connection.servers) or not connection.retry
-            if last or fault.name != "ServiceUnavailable":
+            with balancing.request(key, name):
+                base, tls = _server(context, connection, name)
+                answer = await _exchange(context, connection, request, url_of(base), tls)
+        except ExchangeError as error:
+            balancing.failed(key, connection, name)
+            failed.append(name)
+            context.variables.fill({"loadbalancing.failedservers": tuple(failed)})
+            if last or error.failure in _NOT_RETRIED:
                 raise
             continue
-        context.variables.messages["response"] = answer
-        context.variables.fill({"target.received.end.timestamp": int(context.now * 1000)})
-        context.trace.add("target", base, str(answer.status))
-        if not connection.is_success(answer.status):
-            raise target_error(answer.status, answer)
-        return
+        if answer.status in connection.unhealthy:
+            balancing.failed(key, connection, name)
+            if not last:
+                continue
+        else:
+            balancing.succeeded(key, name)
+        return answer
     raise no_target_server()
 
 
-def _bases(context: Context, target: Connection | str) -> list[str]:
-    """Return the URLs to try, in order."""
-    if isinstance(target, str):
-        return [target]
-    path = target.path.fill(context.lookup) if target.path else ""
-    if target.url is not None:
-        return [target.url.fill(context.lookup)]
-    return [url + path for server in _in_order(target) if (url := _server_url(context, server)) is not None]
+async def _probe(context: Context, connection: Connection, key: str, name: str) -> None:
+    """Ask a server that was taken out whether it is well again, as its health monitor does."""
+    monitor, document = connection.monitor, _document(context, name)
+    if monitor is None or document is None:
+        return
+    base, tls = _server(context, connection, name)
+    if monitor.port is not None:
+        base = f"{base.rpartition(':')[0]}:{monitor.port}"
+    asked = Message("request", verb=monitor.verb, headers=monitor.headers)
+    try:
+        timeouts = Timeouts(monitor.timeout, monitor.timeout)
+        answer = await context.services.exchange.send(asked, base + (monitor.path or "/"), timeouts, tls)
+    except ExchangeError:
+        context.services.balancing.still_down(key, name)
+        return
+    if monitor.path is None or answer.status in monitor.statuses:
+        context.services.balancing.succeeded(key, name)
+    else:
+        context.services.balancing.still_down(key, name)
 
 
-def _in_order(connection: Connection) -> list[Server]:
-    """Return servers in the order to try them: by chance as their weights say, fallbacks last."""
-    first = [server for server in connection.servers if not server.fallback]
-    fallback = [server for server in connection.servers if server.fallback]
-    weights = {server.name: server.weight if connection.algorithm == "Weighted" else 1 for server in first}
-    first.sort(key=lambda server: random.random() ** (1 / max(weights[server.name], 1)), reverse=True)  # noqa: S311
-    return [*first, *fallback]
-
-
-def _server_url(context: Context, server: Server) -> str | None:
+def _document(context: Context, name: str) -> dict[str, object] | None:
+    """Return an enabled target server, or `None`."""
     place = context.place
-    key = f"{place.organization}/{place.environment}/{server.name}"
-    document = context.services.store.get("apigee.targetservers", key)
-    if document is None or document.get("isEnabled", True) is False:
-        return None
-    tls = bool(document.get("sSLInfo", {}).get("enabled"))
-    return f"{'https' if tls else 'http'}://{document['host']}:{document['port']}"
+    document = context.services.store.get("apigee.targetservers", f"{place.organization}/{place.environment}/{name}")
+    return None if document is None or document.get("isEnabled", True) is False else document
 
 
-async def _send(context: Context, connection: Connection, base: str, request: Message) -> Message:
-    url = _url(context, base, request)
+def _server(context: Context, connection: Connection, name: str) -> tuple[str, Tls]:
+    """Return a server's base URL and how TLS to it is made; raises `ExchangeError`."""
+    place = context.place
+    document = context.services.store.get("apigee.targetservers", f"{place.organization}/{place.environment}/{name}")
+    if document is None:
+        raise ExchangeError("refused", f"target server {name} is gone")
+    settings = settings_of(document.get("sSLInfo") or {})
+    if not settings.enabled and connection.ssl is not None:
+        settings = _settings(context, connection.ssl)
+    scheme = "https" if settings.enabled else "http"
+    return f"{scheme}://{document['host']}:{document['port']}", _material(context, settings)
+
+
+def _tls(context: Context, ssl: SslInfo | None) -> Tls:
+    return Tls() if ssl is None else _material(context, _settings(context, ssl))
+
+
+def _material(context: Context, settings: Settings) -> Tls:
+    place = context.place
+    try:
+        return tls_of(context.services.store, f"{place.organization}/{place.environment}", settings)
+    except TlsError as error:
+        raise ExchangeError("tls", str(error)) from None
+
+
+def _settings(context: Context, ssl: SslInfo) -> Settings:
+    def text(part: Template | None) -> str:
+        return part.fill(context.lookup).strip() if part is not None else ""
+
+    return Settings(
+        enabled=as_flag(text(ssl.enabled)),
+        enforce=as_flag(text(ssl.enforce)),
+        client_auth=as_flag(text(ssl.client_auth)),
+        key_store=text(ssl.key_store),
+        key_alias=text(ssl.key_alias),
+        trust_store=text(ssl.trust_store),
+        ignore_errors=as_flag(text(ssl.ignore_errors)),
+        common_name=ssl.common_name,
+    )
+
+
+async def _exchange(context: Context, connection: Connection, request: Message, url: str, tls: Tls) -> Message:
+    limit = connection.payloads.response
+    timeouts = Timeouts(connection.connect_timeout, connection.io_timeout)
+    try:
+        answer = await context.services.exchange.send(request, url, timeouts, tls, limit)
+    except ExchangeError as error:
+        context.trace.add("target", url, error.failure)
+        raise
+    context.trace.add("target", url, str(answer.status))
+    return answer
+
+
+def _fill_target(context: Context, url: str) -> None:
     parts = urlsplit(url)
     context.variables.fill(
         {
             "target.url": url,
+            "request.url": url,
             "target.host": parts.hostname or "",
-            "target.port": parts.port or (443 if parts.scheme == "https" else 80),
+            "target.port": _port(url),
             "target.scheme": parts.scheme,
-            "target.sent.start.timestamp": int(context.now * 1000),
+            "target.basepath": parts.path,
+            "target.ssl.enabled": parts.scheme == "https",
         }
     )
-    headers = [(name, value) for name, value in request.headers.pairs if name.lower() not in _HOP_BY_HOP]
+
+
+def _port(url: str) -> int | None:
+    parts = urlsplit(url)
     try:
-        answer = await context.services.network.send(
-            request.verb, url, headers, request.content or None, timeout=connection.io_timeout
-        )
-    except httpx.ConnectTimeout:
-        raise target_connect_timeout() from None
-    except httpx.TimeoutException:
-        raise target_timeout() from None
-    except httpx.ConnectError:
-        raise target_unavailable() from None
-    except (httpx.HTTPError, httpx.InvalidURL):
-        raise target_broke_off() from None
-    if len(answer.content) > MAX_BODY_BYTES:
-        raise body_too_big(502)
-    kept = [(n, v) for n, v in answer.headers.multi_items() if n.lower() not in _HOP_BY_HOP]
-    return Message(
-        "response",
-        headers=kept,
-        content=answer.content,
-        status=answer.status_code,
-        reason=answer.reason_phrase or reason_phrase(answer.status_code),
-    )
+        return parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
 
 
 def _url(context: Context, base: str, request: Message) -> str:
     """Return the target's URL with the path below the base path and the query, where they are to be copied."""
-    own = context.variables.get("target.url")
-    if isinstance(own, str):
-        # A policy of the target's request flow may say where to go instead.
-        return own
-    suffix = "" if context.variables.get("target.copy.pathsuffix") is False else _suffix(context)
-    query = "" if context.variables.get("target.copy.queryparams") is False else request.querystring
-    joined = base.rstrip("/") + suffix
+    suffix = _suffix(context) if _copies(context, "pathsuffix") else ""
+    query = request.querystring if _copies(context, "queryparams") else ""
+    plain, question, own = base.partition("?")
+    joined = (plain.rstrip("/") + suffix if suffix else plain) + question + own
     if not query:
         return joined
-    return f"{joined}&{query}" if "?" in joined else f"{joined}?{query}"
+    return f"{joined}&{query}" if question else f"{joined}?{query}"
+
+
+def _copies(context: Context, what: str) -> bool:
+    """`target.copy.pathsuffix` and `target.copy.queryparams` are true unless a policy has set them otherwise."""
+    value = context.variables.get(f"target.copy.{what}")
+    return value is None or as_flag(value)
 
 
 def _suffix(context: Context) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portcullis.sandbox.apigee.runtime.message import Message
+from portcullis.sandbox.apigee.runtime.trace import Access
 from portcullis.sandbox.apigee.runtime.values import Value, as_text
 
 _READ_ONLY_PREFIXES = (
@@ -60,7 +61,7 @@ class Variables:
     of the current flow. Every other name is a plain value. Names are case-sensitive, header names are not.
     """
 
-    __slots__ = ("_fallback", "_values", "current", "messages")
+    __slots__ = ("_fallback", "_values", "access", "current", "messages")
 
     def __init__(self, fallback: Mapping[str, Value]) -> None:
         """Start empty over `fallback`, the values that every request of a deployment shares."""
@@ -68,9 +69,16 @@ class Variables:
         self._values: dict[str, Value] = {}
         self.messages: dict[str, Message] = {}
         self.current = "request"
+        self.access: Access | None = None
 
     def get(self, name: str) -> Value:
         """Return the value, or `None` where the variable is unset."""
+        value = self._get(name)
+        if self.access is not None and name not in self.access.writes:
+            self.access.reads.setdefault(name, value)
+        return value
+
+    def _get(self, name: str) -> Value:
         values = self._values
         if name in values:
             return values[name]
@@ -83,6 +91,8 @@ class Variables:
         """Set a variable on behalf of a policy; raises `ReadOnlyVariableError`."""
         if name in _READ_ONLY or name.startswith(_READ_ONLY_PREFIXES):
             raise ReadOnlyVariableError(name)
+        if self.access is not None:
+            self.access.writes[name] = value
         if isinstance(value, Message):
             self.messages[name] = value
             return
@@ -96,6 +106,8 @@ class Variables:
 
     def fill(self, values: Mapping[str, Value]) -> None:
         """Set variables on behalf of the runtime, read-only ones too; `None` unsets."""
+        if self.access is not None:
+            self.access.writes.update(values)
         for name, value in values.items():
             if value is None:
                 self._values.pop(name, None)
@@ -104,6 +116,8 @@ class Variables:
 
     def remove(self, name: str) -> None:
         """Unset a variable or forget a message that a policy made."""
+        if self.access is not None:
+            self.access.writes[name] = None
         self._values.pop(name, None)
         if name in self.messages and name not in {"request", "response", "error"}:
             del self.messages[name]

@@ -36,6 +36,15 @@ def parse(data: bytes, limit: int = MAX_BYTES) -> etree._Element:  # pyright: ig
     return root
 
 
+def without_namespace(root: etree._Element) -> etree._Element:  # pyright: ignore[reportPrivateUsage]
+    """Take the root's namespace, where it has one, off every element that is in it; return the root."""
+    namespace, found, _ = str(root.tag).rpartition("}")
+    if found:
+        for element in root.iter():
+            element.tag = str(element.tag).removeprefix(namespace + found)
+    return root
+
+
 def evaluate(
     root: etree._Element,  # pyright: ignore[reportPrivateUsage]
     path: str,
