@@ -2,6 +2,7 @@ import { logEvent } from "./audit/event_log";
 import { Pseudonyms } from "./audit/subject";
 import { type Bindings } from "./bindings";
 import { type Caller } from "./claims/caller";
+import { MAX_BODY_BYTES } from "./constants";
 import { authorize } from "./decision/authorize";
 import { endingOf, Exchange, type Setting } from "./exchange";
 import { HealthEndpoints, OWN_PREFIX } from "./health/endpoints";
@@ -17,7 +18,8 @@ import { isUnambiguous, splitTarget, type Target } from "./routing/path";
 import { nowSeconds } from "./support/clock";
 import { err, ok, type Result } from "./support/result";
 import { type KeepAlive } from "./support/single_flight";
-import { type Answer, forward, type OnwardRequest, type TokenRefusal } from "./upstream/forward";
+import { type Answer, forward, type TokenRefusal, type UpstreamFault } from "./upstream/forward";
+import { isResendable, type OnwardRequest } from "./upstream/send";
 
 /** Why a request was not handed on, or its answer not handed back. */
 interface Stop {
@@ -36,7 +38,7 @@ interface Allowed {
 }
 
 /** Statuses whose answers have no body, and for which a Response takes none (Fetch Standard, null body status). */
-const BODYLESS = new Set([204, 205, 304]);
+const BODYLESS = new Set([101, 204, 205, 304]);
 
 /** The way of a request through the edge, with everything that one isolate keeps between requests. */
 export class Gateway {
@@ -91,8 +93,8 @@ export class Gateway {
     if (target.value.path.startsWith(OWN_PREFIX)) return this.#own(request, target.value.path, exchange, keepAlive);
     const answer = await this.#pass(request, target.value, exchange, keepAlive);
     if (!answer.ok) return answer;
-    const { status, statusText, headers, body } = answer.value;
-    const init = { status, statusText, headers: answerHeaders(headers, exchange.trace.traceId) };
+    const { status, statusText, headers, body, webSocket } = answer.value;
+    const init = { status, statusText, headers: answerHeaders(headers, exchange.trace.traceId), webSocket };
     return ok(new Response(BODYLESS.has(status) ? null : body, init));
   }
 
@@ -122,12 +124,27 @@ export class Gateway {
     exchange: Exchange,
     keepAlive: KeepAlive,
   ): Promise<Result<Answer, Stop>> {
-    const headers = onwardHeaders(request.headers, exchange.trace);
+    const headers = onwardHeaders(request, exchange.trace);
     const allowed = await this.#decide(request, target, exchange, keepAlive);
     if (!allowed.ok) return err({ refusal: allowed.error });
-    headers.set("txn-token", await this.#mint(allowed.value, exchange));
     const url = this.#bindings.apigeeOrigin + target.path + target.query;
-    return this.#forward({ url, method: request.method, headers, body: request.body }, exchange);
+    const onward = { url, method: request.method, headers, body: bodyOf(request), maxBodyBytes: MAX_BODY_BYTES };
+    const answer = await this.#mintAndForward(allowed.value, onward, exchange);
+    // A key that Apigee no longer or not yet has is not the caller's trouble; a new token may find it.
+    const again = !answer.ok && answer.error.tokenRefusal === "edge-key-unknown" && isResendable(onward);
+    return again ? this.#mintAndForward(allowed.value, onward, exchange) : answer;
+  }
+
+  async #mintAndForward(
+    allowed: Allowed,
+    onward: OnwardRequest,
+    exchange: Exchange,
+  ): Promise<Result<Answer, UpstreamFault>> {
+    onward.headers.set("txn-token", await this.#mint(allowed, exchange));
+    const { policy } = this.#bindings;
+    const answer = await forward(onward, policy.upstream_timeout_seconds * 1000, policy.problems);
+    exchange.found({ upstream_status: answer.ok ? answer.value.status : answer.error.upstreamStatus });
+    return answer;
   }
 
   async #decide(
@@ -183,13 +200,11 @@ export class Gateway {
     exchange.found({ txn, kid: this.#minter.kid });
     return token;
   }
+}
 
-  async #forward(onward: OnwardRequest, exchange: Exchange): Promise<Result<Answer, Stop>> {
-    const { policy } = this.#bindings;
-    const answer = await forward(onward, policy.upstream_timeout_seconds, policy.problems);
-    exchange.found({ upstream_status: answer.ok ? answer.value.status : answer.error.upstreamStatus });
-    return answer;
-  }
+/** The body, if there is one: a `Content-Length: 0` comes with a stream that has nothing in it. */
+function bodyOf({ headers, body }: Request): ReadableStream | null {
+  return headers.get("content-length") === "0" ? null : body;
 }
 
 function readTarget(request: Request): Result<Target, Refusal> {

@@ -213,9 +213,9 @@ def unpadded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-async def refused(apigee: Deployed, token: str, *more: tuple[str, str]) -> None:
+async def refused(apigee: Deployed, token: str, *more: tuple[str, str], slug: str = "edge-token-invalid") -> None:
     answer = await apigee.call("GET /orders", token, list(more))
-    line = assert_problem(answer, 401, "edge-token-invalid", apigee)
+    line = assert_problem(answer, 401, slug, apigee)
     assert answer.headers["www-authenticate"] == 'Bearer realm="acme-store", error="invalid_token"'
     assert apigee.received == []
     assert token not in json.dumps(line)
@@ -235,6 +235,10 @@ def spoilt(apigee: Deployed, case: dict[str, Any]) -> str:
 @pytest.mark.parametrize("case", table("tokens.yaml"), ids=lambda case: case["name"])
 async def test_a_token_is_refused(apigee: Deployed, case: dict[str, Any]) -> None:
     await refused(apigee, spoilt(apigee, case))
+
+
+async def test_a_key_that_is_not_known_is_told_apart_so_that_the_edge_can_try_once_more(apigee: Deployed) -> None:
+    await refused(apigee, apigee.sign(apigee.claims(), {"kid": "A" * 43}), slug="edge-key-unknown")
 
 
 async def test_two_tokens_are_refused_though_both_are_good(apigee: Deployed) -> None:

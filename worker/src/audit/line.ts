@@ -14,7 +14,7 @@ export interface AuditLine {
   readonly txn: string | null;
   readonly decision: "allow" | "deny" | "error";
   /** `ok`, or the slug of the problem that was answered. */
-  readonly reason: "ok" | ProblemSlug | "edge-token-required" | "edge-token-invalid";
+  readonly reason: "ok" | ProblemSlug | "edge-token-required" | "edge-token-invalid" | "edge-key-unknown";
   readonly operation: string | null;
   readonly method: string | null;
   /** The path template; a path itself may hold what must not be logged. */

@@ -44,7 +44,7 @@ const INTERNAL_HEADERS = new Set(["txn-token", "x-request-id", "traceparent", "t
  * The headers to send on: what the client sent, less those of the connection, less everything that could pass for an
  * identity (its own token included), with the trace continued. Always done first, whatever is decided later.
  */
-export function onwardHeaders(received: Headers, trace: Trace): Headers {
+export function onwardHeaders({ method, headers: received }: Request, trace: Trace): Headers {
   const dropped = connectionOptions(received);
   const headers = new Headers();
   for (const [name, value] of received) {
@@ -52,6 +52,8 @@ export function onwardHeaders(received: Headers, trace: Trace): Headers {
   }
   // The URL that is fetched says which host is meant.
   headers.delete("host");
+  // The only upgrade there is (RFC 6455 §4.1); the runtime makes the rest of its handshake anew.
+  if (isWebSocket(method, received)) headers.set("upgrade", "websocket");
   headers.set("traceparent", traceparentOf(trace));
   headers.delete("tracestate");
   if (trace.state !== null) headers.set("tracestate", trace.state);
@@ -77,6 +79,10 @@ export function sizeRefusal(received: Headers): Refusal | null {
   for (const [name, value] of received) bytes += name.length + value.length;
   if (bytes > MAX_HEADER_BYTES) return headersTooLarge("The headers are larger than this API takes.");
   return Number(received.get("content-length") ?? 0) > MAX_BODY_BYTES ? bodyTooLarge() : null;
+}
+
+function isWebSocket(method: string, received: Headers): boolean {
+  return method === "GET" && received.get("upgrade")?.toLowerCase() === "websocket";
 }
 
 /** Whether a header, named in lower case, could be taken for an identity. Backends that read CGI names take `_` for `-`. */

@@ -1,18 +1,10 @@
 import { MAX_PROBLEM_BYTES } from "../constants";
-import { backendTimeout, backendUnavailable, gatewayFault, type Refusal } from "../problems/refusal";
+import { gatewayFault, type Refusal } from "../problems/refusal";
 import { readText } from "../support/documents";
 import { member, parseJsonObject } from "../support/json";
 import { err, ok, type Result } from "../support/result";
+import { type OnwardRequest, send } from "./send";
 import { judgeHead } from "./verdict";
-
-/** The request as it goes on to Apigee. */
-export interface OnwardRequest {
-  readonly url: string;
-  readonly method: string;
-  readonly headers: Headers;
-  /** Streamed, never held. */
-  readonly body: ReadableStream | null;
-}
 
 /** What the client gets of Apigee's answer. */
 export interface Answer {
@@ -20,10 +12,14 @@ export interface Answer {
   readonly statusText: string;
   readonly headers: Headers;
   readonly body: ReadableStream | string | null;
+  /** The other end of the connection, where it became a WebSocket. */
+  readonly webSocket: WebSocket | null;
 }
 
-/** How Apigee refused the internal token. */
-export type TokenRefusal = "edge-token-required" | "edge-token-invalid";
+/** How Apigee refused the internal token; `edge-key-unknown`: it does not have the key that signed it. */
+export type TokenRefusal = "edge-token-required" | "edge-token-invalid" | "edge-key-unknown";
+
+const TOKEN_REFUSALS: readonly TokenRefusal[] = ["edge-token-required", "edge-token-invalid", "edge-key-unknown"];
 
 /** Why there is no answer of Apigee to hand on. */
 export interface UpstreamFault {
@@ -35,15 +31,15 @@ export interface UpstreamFault {
 }
 
 /**
- * Forwards a request to Apigee and streams its answer back, redirects included. The time limit, in seconds, is for the
- * head of the answer; a long body may take longer. Nothing is tried twice.
+ * Forwards a request to Apigee and streams its answer back, redirects included. The time limit, in milliseconds, is for
+ * the head of the answer; a long body may take longer.
  */
 export async function forward(
   request: OnwardRequest,
-  timeoutSeconds: number,
+  limitMs: number,
   problemTypes: string,
 ): Promise<Result<Answer, UpstreamFault>> {
-  const response = await send(request, timeoutSeconds);
+  const response = await send(request, limitMs);
   if (!response.ok) return err({ refusal: response.error, upstreamStatus: null, tokenRefusal: null });
   const { status, headers } = response.value;
   const verdict = judgeHead(status, headers.get("content-type"), request.method);
@@ -55,23 +51,6 @@ export async function forward(
       return err({ refusal: verdict.refusal, upstreamStatus: status, tokenRefusal: null });
     case "inspect":
       return inspect(response.value, problemTypes);
-  }
-}
-
-async function send(
-  { url, method, headers, body }: OnwardRequest,
-  timeoutSeconds: number,
-): Promise<Result<Response, Refusal>> {
-  const controller = new AbortController();
-  const timer = setTimeout(() => {
-    controller.abort();
-  }, timeoutSeconds * 1000);
-  try {
-    return ok(await fetch(url, { method, headers, body, redirect: "manual", signal: controller.signal }));
-  } catch {
-    return err(controller.signal.aborted ? backendTimeout() : backendUnavailable());
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -90,10 +69,9 @@ async function inspect(response: Response, problemTypes: string): Promise<Result
 
 function tokenRefusalOf(document: string, problemTypes: string): TokenRefusal | null {
   const type = member(parseJsonObject(document) ?? {}, "type");
-  const slugs: readonly TokenRefusal[] = ["edge-token-required", "edge-token-invalid"];
-  return slugs.find((slug) => type === `${problemTypes}/${slug}`) ?? null;
+  return TOKEN_REFUSALS.find((slug) => type === `${problemTypes}/${slug}`) ?? null;
 }
 
-function answerOf({ status, statusText, headers }: Response, body: Answer["body"]): Answer {
-  return { status, statusText, headers, body };
+function answerOf({ status, statusText, headers, webSocket }: Response, body: Answer["body"]): Answer {
+  return { status, statusText, headers, body, webSocket };
 }

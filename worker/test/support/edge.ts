@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { Agent, type IncomingHttpHeaders, request as httpRequest } from "node:http";
+import { Agent, type ClientRequest as Outgoing, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,6 +10,7 @@ import { type Readable } from "node:stream";
 import { URL } from "node:url";
 import { inject } from "vitest";
 import workerd from "workerd";
+import { WebSocket } from "ws";
 import { Internet } from "./internet";
 import { KvStub } from "./kv";
 import { TokenMaker } from "./tokens";
@@ -35,6 +36,12 @@ export interface ClientAnswer {
   readonly body: string;
   /** The body as it came. */
   readonly bytes: Buffer;
+}
+
+/** A request under way, and the head of its answer. */
+export interface Exchange {
+  readonly request: Outgoing;
+  readonly answered: Promise<IncomingMessage>;
 }
 
 /** A line of JSON. */
@@ -117,6 +124,23 @@ export class Edge {
   /** Sends a request with a good token of the workforce, or one made by a recipe. */
   sendWithToken(request: ClientRequest = {}, token: string = this.maker.make()): Promise<ClientAnswer> {
     return this.send({ ...request, headers: { authorization: `Bearer ${token}`, ...request.headers } });
+  }
+
+  /** Begins a request with a good token whose body the test writes, and whose answer it reads, piece by piece. */
+  stream({ method = "POST", path = "/orders", headers = {} }: ClientRequest, token = this.maker.make()): Exchange {
+    const sent = { host: "api.acme.example", authorization: `Bearer ${token}`, ...headers };
+    const request = httpRequest({ host: "127.0.0.1", port: this.#ports.get("http") ?? 0, method, path, headers: sent, agent: false });
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      request.on("response", resolve);
+      request.on("error", reject);
+    });
+    return { request, answered };
+  }
+
+  /** Opens a WebSocket with these headers. */
+  webSocket(path: string, protocols: string[], headers: Readonly<Record<string, string>>): WebSocket {
+    const url = `ws://127.0.0.1:${this.#ports.get("http") ?? 0}${path}`;
+    return new WebSocket(url, protocols, { headers: { host: "api.acme.example", ...headers } });
   }
 
   /** Breaks off every request that is under way, as a client that is gone does. */

@@ -1,21 +1,38 @@
-import { type ServerResponse } from "node:http";
+import { type IncomingMessage, type ServerResponse } from "node:http";
+import { type WebSocket, WebSocketServer } from "ws";
 import { type Listener, listen, type Received } from "./listener";
 import { publishedJwk, type TokenMaker } from "./tokens";
 
 /** Answers a request to one URL. */
 export type Handler = (request: Received, response: ServerResponse) => void;
 
+/** Answers a request whose body is still to be read. */
+export type StreamHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
 /** Everything the Worker can reach: the issuers, Apigee. Found by host and path; any URL can be made to behave otherwise. */
 export class Internet {
   readonly calls: Received[] = [];
   readonly #handlers = new Map<string, Handler>();
+  readonly #streams = new Map<string, StreamHandler>();
+  readonly #sockets = new Map<string, (socket: WebSocket, request: IncomingMessage) => void>();
+  readonly #webSockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => [...offered][0] ?? false });
   #listener: Listener | null = null;
 
   static async start(maker: TokenMaker): Promise<Internet> {
     const internet = new Internet();
-    internet.#listener = await listen((request, response) => {
-      internet.#answer(request, response);
-    });
+    internet.#listener = await listen(
+      (request, response) => {
+        internet.#answer(request, response);
+      },
+      {
+        request: (request, response) => internet.#stream(request, response),
+        upgrade: (request, socket, head) => {
+          const handler = internet.#sockets.get(request.headers.host ?? "");
+          if (handler === undefined) socket.destroy();
+          else internet.#webSockets.handleUpgrade(request, socket, head, handler);
+        },
+      },
+    );
     internet.#issuers(maker);
     internet.on("apigee.acme.example", (request, response) => {
       json(response, 200, { path: request.path, method: request.method, body: request.body });
@@ -32,12 +49,24 @@ export class Internet {
     this.#handlers.set(place, handler);
   }
 
+  /** Answers any path of `host` while the request's body is still coming, until it is given back with null. */
+  onStream(host: string, handler: StreamHandler | null): void {
+    if (handler === null) this.#streams.delete(host);
+    else this.#streams.set(host, handler);
+  }
+
+  /** Takes WebSockets to `host`. */
+  onWebSocket(host: string, handler: (socket: WebSocket, request: IncomingMessage) => void): void {
+    this.#sockets.set(host, handler);
+  }
+
   /** The requests that came to a host, optionally to paths that begin so. */
   to(host: string, path = ""): readonly Received[] {
     return this.calls.filter((call) => call.host === host && call.path.startsWith(path));
   }
 
   async close(): Promise<void> {
+    for (const socket of this.#webSockets.clients) socket.terminate();
     await this.#listener?.close();
   }
 
@@ -47,6 +76,12 @@ export class Internet {
     const handler = this.#handlers.get(`${request.host}${path ?? ""}`) ?? this.#handlers.get(request.host);
     if (handler === undefined) json(response, 404, { error: "not_found" });
     else handler(request, response);
+  }
+
+  #stream(request: IncomingMessage, response: ServerResponse): boolean {
+    const handler = this.#streams.get(request.headers.host ?? "");
+    handler?.(request, response);
+    return handler !== undefined;
   }
 
   #issuers({ keys }: TokenMaker): void {
