@@ -9,14 +9,17 @@ from portcullis.sandbox.apigee.runtime.policies.decode_jwt import DecodeJWT
 from portcullis.sandbox.apigee.runtime.policies.extract_variables import ExtractVariables
 from portcullis.sandbox.apigee.runtime.policies.flow_callout import FlowCallout
 from portcullis.sandbox.apigee.runtime.policies.javascript import JavaScript
+from portcullis.sandbox.apigee.runtime.policies.json_threat_protection import JSONThreatProtection
 from portcullis.sandbox.apigee.runtime.policies.json_to_xml import JSONToXML
 from portcullis.sandbox.apigee.runtime.policies.key_value_map_operations import KeyValueMapOperations
 from portcullis.sandbox.apigee.runtime.policies.message_logging import MessageLogging
 from portcullis.sandbox.apigee.runtime.policies.quota import Quota
 from portcullis.sandbox.apigee.runtime.policies.raise_fault import RaiseFault
+from portcullis.sandbox.apigee.runtime.policies.regular_expression_protection import RegularExpressionProtection
 from portcullis.sandbox.apigee.runtime.policies.spike_arrest import SpikeArrest
 from portcullis.sandbox.apigee.runtime.policies.verify_api_key import VerifyAPIKey
 from portcullis.sandbox.apigee.runtime.policies.verify_jwt import VerifyJWT
+from portcullis.sandbox.apigee.runtime.policies.xml_threat_protection import XMLThreatProtection
 from portcullis.sandbox.apigee.runtime.policies.xml_to_json import XMLToJSON
 
 REGISTRY: dict[str, type[Policy]] = {
@@ -28,14 +31,17 @@ REGISTRY: dict[str, type[Policy]] = {
         ExtractVariables,
         FlowCallout,
         JavaScript,
+        JSONThreatProtection,
         JSONToXML,
         KeyValueMapOperations,
         MessageLogging,
         Quota,
         RaiseFault,
+        RegularExpressionProtection,
         SpikeArrest,
         VerifyAPIKey,
         VerifyJWT,
+        XMLThreatProtection,
         XMLToJSON,
     )
 }
