@@ -68,12 +68,24 @@ class Place:
     hooks: Mapping[str, Hook] = field(default_factory=dict[str, Hook])
 
 
+class Answered(Exception):  # noqa: N818 - no error: the request has its answer
+    """A policy has put the answer into `response`: what is left of the request's way there is not gone.
+
+    The way back begins after the policy named `resume_after` in the response flow, where it is attached there too,
+    else at the response PreFlow.
+    """
+
+    def __init__(self, resume_after: str = "") -> None:
+        super().__init__(resume_after)
+        self.resume_after = resume_after
+
+
 @dataclass
 class Context:
     """One request on its way through one deployment.
 
     `in_target` tells whether it is in the target endpoint's part of the flow; `session` is what its JavaScript
-    policies hand to one another (`context.session`).
+    policies hand to one another (`context.session`); `finishers` see the answer last, whatever made it.
     """
 
     services: Services
@@ -88,6 +100,8 @@ class Context:
     in_shared_flow: str = field(default="")
     in_target: bool = False
     session: dict[str, object] = field(default_factory=dict[str, object])
+    finishers: list[Callable[[Message], None]] = field(default_factory=list["Callable[[Message], None]"])
+    resume_after: str = ""
     configured_url: str | None = None
 
     @property

@@ -22,7 +22,8 @@ class Fault(Exception):  # noqa: N818 - Apigee's own word for it
 
     `code` is the whole error code (`steps.jwt.TokenExpired`), `status` the HTTP status of the default answer,
     `reason` the code of the failure for analytics where the runtime gives one (`TARGET_READ_TIMEOUT`), and `message`
-    the answer a RaiseFault policy made, or the target's own answer, where there is one.
+    the answer a RaiseFault policy made, or the target's own answer, where there is one. `headers` go with the default
+    answer.
     """
 
     code: str
@@ -30,6 +31,7 @@ class Fault(Exception):  # noqa: N818 - Apigee's own word for it
     status: int = 500
     reason: str | None = None
     message: Message | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:

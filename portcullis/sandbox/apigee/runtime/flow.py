@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from portcullis.sandbox.apigee.runtime.connection import Connection
-from portcullis.sandbox.apigee.runtime.context import Context
+from portcullis.sandbox.apigee.runtime.context import Answered, Context
 from portcullis.sandbox.apigee.runtime.faults import (
     Fault,
     api_timeout,
@@ -39,6 +39,13 @@ async def run_proxy(context: Context, bundle: Bundle, proxy: ProxyEndpoint) -> M
 
     Never raises `Fault`: one that no rule handles becomes its default answer.
     """
+    answer = await _answer(context, bundle, proxy)
+    for finish in context.finishers:
+        finish(answer)
+    return answer
+
+
+async def _answer(context: Context, bundle: Bundle, proxy: ProxyEndpoint) -> Message:
     run = _Run(context, bundle, proxy)
     try:
         async with asyncio.timeout(proxy.timeout):
@@ -60,6 +67,18 @@ class _Run:
 
     async def through(self) -> Message:
         context, proxy = self._context, self._proxy
+        try:
+            await self._there()
+        except Answered as answered:
+            await self._turn(answered.resume_after)
+        self.place, context.in_target = proxy, False
+        context.enter("response")
+        await _response_side(context, proxy)
+        await _hook(context, "PostProxyFlowHook")
+        return context.variables.messages["response"]
+
+    async def _there(self) -> None:
+        context, proxy = self._context, self._proxy
         context.enter("request")
         await _hook(context, "PreProxyFlowHook")
         await _request_side(context, proxy)
@@ -72,11 +91,16 @@ class _Run:
             await self._url(Connection(url=route.url))
         else:
             _answer_without_target(context)
-        self.place, context.in_target = proxy, False
+
+    async def _turn(self, policy: str) -> None:
+        """Go back from where a policy has answered, by way of its own place in the response flow."""
+        context = self._context
         context.enter("response")
-        await _response_side(context, proxy)
-        await _hook(context, "PostProxyFlowHook")
-        return context.variables.messages["response"]
+        if context.in_target and _goes_back_by(context, self.place, policy):
+            context.resume_after = policy
+            await _response_side(context, self.place)
+        elif _goes_back_by(context, self._proxy, policy):
+            context.resume_after = policy
 
     async def _target(self, target: TargetEndpoint) -> None:
         context = self._context
@@ -106,6 +130,11 @@ async def run_steps(context: Context, steps: Iterable[Step]) -> None:
 
 async def _run_step(context: Context, step: Step) -> None:
     policy, variables = step.policy, context.variables
+    if context.resume_after:
+        # On the way back from a policy that has answered: what is before its own place is left out.
+        if policy.name == context.resume_after:
+            context.resume_after = ""
+        return
     # A shared flow's steps run inside of a step: each notes what it did itself.
     outer, variables.access = variables.access, Access()
     try:
@@ -160,6 +189,13 @@ async def _response_side(context: Context, endpoint: Endpoint) -> None:
     if chosen is not None:
         await _side(context, chosen, chosen.response)
     await _side(context, endpoint.postflow, endpoint.postflow.response)
+
+
+def _goes_back_by(context: Context, endpoint: Endpoint, policy: str) -> bool:
+    """Tell whether the policy is attached to the response flow that the endpoint will run."""
+    chosen = _chosen(context, endpoint)
+    flows = [endpoint.preflow, *([chosen] if chosen else []), endpoint.postflow]
+    return any(step.policy.name == policy for flow in flows for step in flow.response)
 
 
 def _chosen(context: Context, endpoint: Endpoint) -> Flow | None:
@@ -232,6 +268,8 @@ def _error_message(context: Context, fault: Fault) -> Message:
     kind, body = default_body(fault, xml="xml" in accept and "json" not in accept)
     answer = Message("response", status=fault.status, reason=reason_phrase(fault.status), content=body)
     answer.headers.set("Content-Type", kind)
+    for name, value in fault.headers:
+        answer.headers.set(name, value)
     return answer
 
 

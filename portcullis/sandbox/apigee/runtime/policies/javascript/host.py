@@ -30,6 +30,7 @@ MAX_WAIT_SECONDS = 60.0
 MAX_EXCHANGES = 64
 """Of one request; a script that loops over httpClient must end somewhere."""
 MAX_PRINTED = 4096
+PRINTED = "stepExecution-stdout"
 
 _EXCHANGES = "httpClient exchanges"
 _KEPT = "context.session "
@@ -50,11 +51,10 @@ Pairs = Sequence[Sequence[str]]
 class Host:
     """Serves the object model for one run of one policy."""
 
-    def __init__(self, context: Context, policy: str, properties: Mapping[str, str]) -> None:
+    def __init__(self, context: Context, properties: Mapping[str, str]) -> None:
         """Serve `context`; to be made on the event loop."""
         self._context = context
-        self._policy = policy
-        self._properties = properties
+        self._printed = False
         self._loop = asyncio.get_running_loop()
         self._operations: dict[str, Callable[..., object]] = {
             "get": self._get,
@@ -125,7 +125,11 @@ class Host:
         return variables.text("target.url") or variables.text("proxy.url")
 
     def _print(self, text: str) -> None:
-        self._context.trace.add("print", self._policy, text[:MAX_PRINTED])
+        # A variable, as in Apigee's trace: what masks variables there masks this one.
+        before = self._context.variables.text(PRINTED) if self._printed else None
+        self._printed = True
+        printed = f"{before}\n{text}" if before else text
+        self._context.variables.fill({PRINTED: printed[:MAX_PRINTED]})
 
     def _keep(self, key: str, packed: object) -> None:
         if packed is None:

@@ -355,7 +355,7 @@
   Exchange.prototype.isError = function () { return this.isComplete() && this.result.error !== null; };
   Exchange.prototype.getError = function () { return this.isError() ? this.result.error : null; };
   Exchange.prototype.getResponse = function () {
-    if (!this.isSuccess()) return null;
+    if (!this.isSuccess()) return undefined;
     if (this.response === undefined) {
       var grouped = {};
       this.result.headers.forEach(function (pair) { (grouped[pair[0]] = grouped[pair[0]] || []).push(pair[1]); });
@@ -378,10 +378,11 @@
     return exchange;
   }
 
-  var httpClient = {
-    get: function (url, callback) { return send(new Request(url, "GET"), callback); },
-    send: function (request, callback) { return send(request instanceof Request ? request : new Request(request), callback); },
-  };
+  function sendAny(request, callback) {
+    return send(request instanceof Request ? request : new Request(request), callback);
+  }
+
+  var httpClient = { get: sendAny, send: sendAny };
 
   // ---- Hashes and times.
 
@@ -402,6 +403,7 @@
   ["MD5", "SHA1", "SHA256", "SHA384", "SHA512"].forEach(function (algorithm) {
     crypto["get" + algorithm] = function () { return new Hash(algorithm); };
   });
+  crypto.getHash = function (name) { return crypto["get" + String(name).replace("-", "").toUpperCase()](); };
 
   // A collection such as request.headers.names, which scripts use as the Java object it is on Apigee.
   function javaList(values) {

@@ -71,7 +71,7 @@ class JavaScript(Policy):
 
     async def execute(self, context: Context) -> None:
         """Run the scripts; raises the fault of what they throw."""
-        host = Host(context, self.name, self.properties)
+        host = Host(context, self.properties)
         try:
             await asyncio.to_thread(run, self.scripts, host, self.milliseconds / 1000)
         except ScriptTimeoutError:
