@@ -11,9 +11,10 @@ from threads that quote the real thing.
 |---|---|
 | `organizations` | organizations, instances and their attachments, long-running operations |
 | `environments` | environments, environment groups and their attachments |
-| `keyvaluemaps`, `targetservers` | what an environment holds |
-| `proxies`, `bundles` | API proxies and their revisions |
-| `deployments` | deployments and change reports |
+| `keyvaluemaps`, `targetservers`, `keystores`, `references`, `resourcefiles` | what an environment holds |
+| `proxies`, `kinds`, `bundles` | API proxies and shared flows, and their revisions |
+| `deployments`, `flowhooks` | deployments and change reports; shared flows that run in every proxy |
+| `debugmasks` | what a trace never shows |
 | `products`, `developers`, `apps` | who may call what |
 | `service`, `errors`, `messages`, `app` | storage, Google's error bodies, checking of request bodies, HTTP |
 """

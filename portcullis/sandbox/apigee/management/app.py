@@ -14,13 +14,18 @@ from starlette.routing import Match, Route
 
 from portcullis.sandbox.apigee.management import (
     apps,
+    debugmasks,
     deployments,
     developers,
     environments,
+    flowhooks,
+    keystores,
     keyvaluemaps,
     organizations,
     products,
     proxies,
+    references,
+    resourcefiles,
     targetservers,
 )
 from portcullis.sandbox.apigee.management.errors import ManagementError, invalid
@@ -32,6 +37,8 @@ MAX_JSON_BYTES = 2 * 1024 * 1024
 MAX_BUNDLE_BYTES = 15 * 1024 * 1024
 """Apigee's limit of a proxy bundle."""
 
+_MAX_PARTS = 10
+
 _UPLOADS = ("application/octet-stream", "multipart/form-data")
 
 _ENDPOINTS = (
@@ -39,6 +46,11 @@ _ENDPOINTS = (
     *environments.ENDPOINTS,
     *keyvaluemaps.ENDPOINTS,
     *targetservers.ENDPOINTS,
+    *keystores.ENDPOINTS,
+    *references.ENDPOINTS,
+    *resourcefiles.ENDPOINTS,
+    *flowhooks.ENDPOINTS,
+    *debugmasks.ENDPOINTS,
     *proxies.ENDPOINTS,
     *deployments.ENDPOINTS,
     *products.ENDPOINTS,
@@ -124,13 +136,17 @@ async def _read(request: Request, names: dict[str, str]) -> Call:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     upload = media_type in _UPLOADS
     content = await _content(request, MAX_BUNDLE_BYTES if upload else MAX_JSON_BYTES)
+    form: dict[str, bytes] = {}
+    if media_type == "multipart/form-data":
+        content, form = await _uploaded(request, content)
     return Call(
         path=request.url.path.removeprefix("/v1/").strip("/"),
         names=names,
         query=dict(request.query_params),
         body={} if upload else _json(content),
-        content=await _uploaded(request, content) if media_type == "multipart/form-data" else content,
+        content=content,
         content_type=media_type,
+        form=form,
     )
 
 
@@ -143,20 +159,21 @@ async def _content(request: Request, limit: int) -> bytes:
     return bytes(content)
 
 
-async def _uploaded(request: Request, content: bytes) -> bytes:
-    """Return the file of a form."""
+async def _uploaded(request: Request, content: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Return the first file of a form, and every part of it by name."""
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": content, "more_body": False}
 
     try:
-        form = await Request(request.scope, receive).form(max_files=1, max_fields=10)
+        form = await Request(request.scope, receive).form(max_files=_MAX_PARTS, max_fields=_MAX_PARTS)
     except Exception as problem:
         raise invalid(f"the form cannot be read: {problem}") from None
-    for value in form.values():
-        if not isinstance(value, str):
-            return await value.read()
-    raise invalid("the form has no file")
+    parts = {name: value.encode() if isinstance(value, str) else await value.read() for name, value in form.items()}
+    first = next((name for name, value in form.items() if not isinstance(value, str)), None)
+    if first is None:
+        raise invalid("the form has no file")
+    return parts[first], parts
 
 
 def _json(content: bytes) -> JsonObject:

@@ -1,4 +1,4 @@
-"""What the API tells about a proxy bundle: its parts by name, and the base paths it takes."""
+"""What the API tells about a bundle of a proxy or a shared flow: its parts by name, and the base paths it takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from lxml import etree
 from lxml.etree import _Element as Element  # pyright: ignore[reportPrivateUsage]
 
-_ROOT = "apiproxy/"
+PROXY_ROOT = "apiproxy/"
+SHARED_FLOW_ROOT = "sharedflowbundle/"
 _MAX_FILES = 2000
 _MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 
@@ -20,7 +21,7 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class Contents:
-    """The parts of a bundle, by name."""
+    """The parts of a bundle, by name; `calls` are the shared flows that its FlowCallout policies call."""
 
     basepaths: tuple[str, ...]
     proxies: tuple[str, ...]
@@ -28,32 +29,38 @@ class Contents:
     policies: tuple[str, ...]
     resources: tuple[str, ...]
     target_servers: tuple[str, ...]
+    shared_flows: tuple[str, ...]
+    calls: tuple[str, ...]
 
 
-def read(bundle: bytes) -> Contents:
-    """List what is in a bundle.
+def read(bundle: bytes, root: str = PROXY_ROOT) -> Contents:
+    """List what is in a bundle, below the folder `root`.
 
     Raises:
-        BundleError: it is no zip with a folder `apiproxy`, or its XML cannot be read.
+        BundleError: it is no zip with that folder, or its XML cannot be read.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
             _limit(archive)
-            files = {name: archive.read(name) for name in sorted(archive.namelist()) if not name.endswith("/")}
+            names = sorted(name for name in archive.namelist() if name.startswith(root) and not name.endswith("/"))
+            files = {name.removeprefix(root): archive.read(name) for name in names}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as problem:
         raise BundleError(f"the upload is not a readable zip file: {problem}") from None
-    if not any(name.startswith(_ROOT) for name in files):
-        raise BundleError("the zip file has no folder apiproxy at its root")
+    if not files:
+        raise BundleError(f"the zip file has no folder {root.rstrip('/')} at its root")
     proxies, targets = _documents(files, "proxies"), _documents(files, "targets")
+    policies = _documents(files, "policies")
     return Contents(
         basepaths=tuple(text for root in proxies.values() for text in _texts(root, "HTTPProxyConnection/BasePath")),
         proxies=tuple(proxies),
         targets=tuple(targets),
-        policies=tuple(_names(files, "policies", ".xml")),
+        policies=tuple(policies),
         resources=tuple(_resources(files)),
         target_servers=tuple(
             dict.fromkeys(str(server.get("name")) for root in targets.values() for server in root.iter("Server"))
         ),
+        shared_flows=tuple(_names(files, "sharedflows", ".xml")),
+        calls=tuple(dict.fromkeys(text for root in policies.values() for text in _texts(root, "SharedFlowBundle"))),
     )
 
 
@@ -64,7 +71,7 @@ def _limit(archive: zipfile.ZipFile) -> None:
 
 
 def _names(files: dict[str, bytes], folder: str, ending: str) -> list[str]:
-    prefix = f"{_ROOT}{folder}/"
+    prefix = f"{folder}/"
     return [
         name.removeprefix(prefix).removesuffix(ending)
         for name in files
@@ -73,7 +80,7 @@ def _names(files: dict[str, bytes], folder: str, ending: str) -> list[str]:
 
 
 def _documents(files: dict[str, bytes], folder: str) -> dict[str, Element]:
-    return {name: _parse(files[f"{_ROOT}{folder}/{name}.xml"], name) for name in _names(files, folder, ".xml")}
+    return {name: _parse(files[f"{folder}/{name}.xml"], name) for name in _names(files, folder, ".xml")}
 
 
 def _parse(content: bytes, name: str) -> Element:
@@ -91,5 +98,5 @@ def _texts(root: Element, path: str) -> list[str]:
 
 def _resources(files: dict[str, bytes]) -> list[str]:
     """Resources as the API writes them: `jsc://script.js`."""
-    found = (name.removeprefix(f"{_ROOT}resources/") for name in files if name.startswith(f"{_ROOT}resources/"))
+    found = (name.removeprefix("resources/") for name in files if name.startswith("resources/"))
     return ["{}://{}".format(*name.split("/", 1)) for name in found if "/" in name]

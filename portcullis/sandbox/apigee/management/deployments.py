@@ -1,4 +1,4 @@
-"""Deployments of proxy revisions to environments, and what a deployment would change.
+"""Deployments of proxies and shared flows to environments, and what a deployment would change.
 
 Apigee does not refuse a base path that another proxy has already taken in the environment group: the change report
 tells of it, and the proxy that was there first keeps it.
@@ -6,16 +6,18 @@ tells of it, and the proxy that was there first keeps it.
 
 from __future__ import annotations
 
+from functools import partial
+
 from portcullis.sandbox.apigee.management.errors import not_found, precondition
+from portcullis.sandbox.apigee.management.kinds import KINDS, PROXY, SHARED_FLOW, Kind
 from portcullis.sandbox.apigee.management.messages import check
 from portcullis.sandbox.apigee.management.proxies import bad_bundle, bundle_key
 from portcullis.sandbox.apigee.management.service import (
     BUNDLES,
     DEPLOYMENTS,
+    FLOW_HOOKS,
     GROUP_ATTACHMENTS,
     INSTANCE_ATTACHMENTS,
-    PROXIES,
-    REVISIONS,
     Answer,
     Call,
     Endpoint,
@@ -26,32 +28,35 @@ from portcullis.sandbox.store import JsonObject
 _REPLACE = "Only one revision can be deployed at a time, use the override flag to replace."
 
 
-def _revision(service: Service, call: Call) -> JsonObject:
+def _revision(kind: Kind, service: Service, call: Call) -> JsonObject:
     service.environment(call)
     org, api, number = (call.names[part] for part in ("org", "api", "revision"))
-    return service.find(REVISIONS, f"{org}/{api}/{number}", f"organizations/{org}/apis/{api}/revisions/{number}")
+    called = f"organizations/{org}/{kind.path}/{api}/revisions/{number}"
+    return service.find(kind.revisions, f"{org}/{api}/{number}", called)
 
 
-def _live(service: Service, call: Call) -> JsonObject | None:
+def _live(kind: Kind, service: Service, call: Call) -> JsonObject | None:
     """The proxy's deployment in the environment, of whatever revision."""
-    return service.store.get(DEPLOYMENTS, call.key("org", "env", "api"))
+    return service.store.get(kind.deployments, call.key("org", "env", "api"))
 
 
-def _subject(call: Call, revision: str) -> str:
-    return f"organizations/{call.names['org']}/apis/{call.names['api']}/revisions/{revision}"
+def _subject(kind: Kind, call: Call, revision: str) -> str:
+    return f"organizations/{call.names['org']}/{kind.path}/{call.names['api']}/revisions/{revision}"
 
 
-def _deploy(service: Service, call: Call) -> Answer:
+def _deploy(kind: Kind, service: Service, call: Call) -> Answer:
     check(call.body, {}, "deployment")
-    revision = _revision(service, call)
-    live = _live(service, call)
+    revision = _revision(kind, service, call)
+    live = _live(kind, service, call)
     if live and live["revision"] == revision["revision"]:
-        subject = _subject(call, revision["revision"])
+        subject = _subject(kind, call, revision["revision"])
         raise precondition(f"generic::failed_precondition: revision {subject} is already deployed")
-    conflicts = _violations(service, call)
+    conflicts = _violations(kind, service, call)
     if conflicts:
         raise precondition("deployment validations failed", conflicts)
-    bundle = service.store.get_blob(BUNDLES, bundle_key(call.names["org"], revision["name"], revision["revision"]))
+    bundle = service.store.get_blob(
+        BUNDLES, bundle_key(kind, call.names["org"], revision["name"], revision["revision"])
+    )
     problems = service.undeployable(bundle or b"")
     if problems:
         raise bad_bundle(problems)
@@ -62,23 +67,24 @@ def _deploy(service: Service, call: Call) -> Answer:
         "deployStartTime": service.now(),
         "state": "READY",
         "proxyDeploymentType": "STANDARD",
-        "_basepaths": revision["basepaths"],
+        "_basepaths": revision.get("basepaths", []),
+        "_calls": revision.get("_calls", []),
     }
     if call.query.get("serviceAccount"):
         deployment["serviceAccount"] = call.query["serviceAccount"]
-    service.store.put(DEPLOYMENTS, call.key("org", "env", "api"), deployment)
+    service.store.put(kind.deployments, call.key("org", "env", "api"), deployment)
     return _shown(service, call.names["org"], deployment)
 
 
-def _violations(service: Service, call: Call) -> list[JsonObject]:
+def _violations(kind: Kind, service: Service, call: Call) -> list[JsonObject]:
     """What would make Apigee refuse the deployment."""
-    live = _live(service, call)
+    live = _live(kind, service, call)
     if live is None or call.flag("override"):
         return []
     return [
         {
             "type": "CONFLICTING_DEPLOYMENT",
-            "subject": _subject(call, live["revision"]),
+            "subject": _subject(kind, call, live["revision"]),
             "description": _REPLACE,
         }
     ]
@@ -112,40 +118,65 @@ def _holders(service: Service, collection: str, org: str, environment: str) -> l
     return [key.split("/")[1] for key, item in found if item["environment"] == environment]
 
 
-def _deployed(service: Service, call: Call) -> JsonObject:
-    _revision(service, call)
-    live = _live(service, call)
+def _deployed(kind: Kind, service: Service, call: Call) -> JsonObject:
+    _revision(kind, service, call)
+    live = _live(kind, service, call)
     if live is None or live["revision"] != call.names["revision"]:
-        raise not_found(f"generic::not_found: {_subject(call, call.names['revision'])} is not deployed")
+        raise not_found(f"generic::not_found: {_subject(kind, call, call.names['revision'])} is not deployed")
     return live
 
 
-def _get(service: Service, call: Call) -> Answer:
-    return _shown(service, call.names["org"], _deployed(service, call))
+def _get(kind: Kind, service: Service, call: Call) -> Answer:
+    return _shown(service, call.names["org"], _deployed(kind, service, call))
 
 
-def _undeploy(service: Service, call: Call) -> Answer:
-    _deployed(service, call)
-    service.store.delete(DEPLOYMENTS, call.key("org", "env", "api"))
+def _undeploy(kind: Kind, service: Service, call: Call) -> Answer:
+    _deployed(kind, service, call)
+    using = _users(service, call) if kind is SHARED_FLOW else []
+    if using:
+        raise precondition("undeployment validations failed", using)
+    service.store.delete(kind.deployments, call.key("org", "env", "api"))
     return {}
 
 
-def _list(service: Service, call: Call) -> Answer:
+def _users(service: Service, call: Call) -> list[JsonObject]:
+    """What would break without the shared flow: deployments that call it, and flow hooks."""
+    environment, name = call.key("org", "env"), call.names["api"]
+    subjects = [
+        f"organizations/{call.names['org']}/{kind.path}/{item['apiProxy']}/revisions/{item['revision']}"
+        for kind in KINDS
+        for item in service.list(kind.deployments, environment)
+        if name in item.get("_calls", [])
+    ]
+    subjects += [
+        f"organizations/{call.names['org']}/environments/{call.names['env']}/flowhooks/{hook['flowHookPoint']}"
+        for hook in service.list(FLOW_HOOKS, environment)
+        if hook.get("sharedFlow") == name
+    ]
+    return [
+        {"type": "WOULD_BREAK_DEPENDENT", "subject": subject, "description": f"it uses shared flow {name}"}
+        for subject in subjects
+    ]
+
+
+def _list(kind: Kind, service: Service, call: Call) -> Answer:
     """The deployments of whatever the path narrows them to: organization, environment, proxy, revision."""
     service.organization(call)
     if "env" in call.names:
         service.environment(call)
     if "api" in call.names:
-        service.find(PROXIES, call.key("org", "api"), f"organizations/{call.names['org']}/apis/{call.names['api']}")
+        called = f"organizations/{call.names['org']}/{kind.path}/{call.names['api']}"
+        service.find(kind.collection, call.key("org", "api"), called)
     wanted = {
         member: call.names[name]
         for name, member in (("env", "environment"), ("api", "apiProxy"), ("revision", "revision"))
         if name in call.names
     }
     org = call.names["org"]
+    kind = SHARED_FLOW if call.flag("sharedFlows") else kind
     found = [
         _shown(service, org, item)
-        for item in service.list(DEPLOYMENTS, org)
+        for item in service.list(kind.deployments, org)
         if all(item[member] == value for member, value in wanted.items())
     ]
     return {"deployments": found} if found else {}
@@ -154,9 +185,9 @@ def _list(service: Service, call: Call) -> Answer:
 # ---- change reports ----
 
 
-def _deploy_report(service: Service, call: Call) -> Answer:
+def _deploy_report(kind: Kind, service: Service, call: Call) -> Answer:
     """What deploying would change, and what would make Apigee refuse it."""
-    revision = _revision(service, call)
+    revision = _revision(kind, service, call)
     org, environment = call.names["org"], call.names["env"]
     changes: list[JsonObject] = []
     conflicts: list[JsonObject] = []
@@ -168,7 +199,7 @@ def _deploy_report(service: Service, call: Call) -> Answer:
             else:
                 changes.append(_change(call, group, basepath))
     report: JsonObject = {"routingChanges": changes, "routingConflicts": conflicts}
-    violations = _violations(service, call)
+    violations = _violations(kind, service, call)
     return {**report, "validationErrors": {"violations": violations}} if violations else report
 
 
@@ -207,9 +238,9 @@ def _change(call: Call, group: str, basepath: str) -> JsonObject:
     }
 
 
-def _undeploy_report(service: Service, call: Call) -> Answer:
+def _undeploy_report(kind: Kind, service: Service, call: Call) -> Answer:
     """Which routes undeploying would take away."""
-    live = _deployed(service, call)
+    live = _deployed(kind, service, call)
     org, environment = call.names["org"], call.names["env"]
     changes: list[JsonObject] = [
         {
@@ -230,17 +261,33 @@ def _undeploy_report(service: Service, call: Call) -> Answer:
 
 _ORG = "organizations/{org}"
 _ENV = f"{_ORG}/environments/{{env}}"
-_DEPLOYED = f"{_ENV}/apis/{{api}}/revisions/{{revision}}/deployments"
+
+
+def _endpoints(kind: Kind) -> tuple[Endpoint, ...]:
+    revision = f"{kind.path}/{{api}}/revisions/{{revision}}/deployments"
+    deployed = f"{_ENV}/{revision}"
+    return (
+        Endpoint("GET", f"{_ORG}/{kind.path}/{{api}}/deployments", partial(_list, kind)),
+        Endpoint("GET", f"{_ORG}/{revision}", partial(_list, kind)),
+        Endpoint("GET", f"{_ENV}/{kind.path}/{{api}}/deployments", partial(_list, kind)),
+        Endpoint("GET", deployed, partial(_get, kind)),
+        Endpoint("POST", deployed, partial(_deploy, kind)),
+        Endpoint("DELETE", deployed, partial(_undeploy, kind)),
+    )
+
 
 ENDPOINTS = (
-    Endpoint("GET", f"{_ORG}/deployments", _list),
-    Endpoint("GET", f"{_ORG}/apis/{{api}}/deployments", _list),
-    Endpoint("GET", f"{_ORG}/apis/{{api}}/revisions/{{revision}}/deployments", _list),
-    Endpoint("GET", f"{_ENV}/deployments", _list),
-    Endpoint("GET", f"{_ENV}/apis/{{api}}/deployments", _list),
-    Endpoint("GET", _DEPLOYED, _get),
-    Endpoint("POST", _DEPLOYED, _deploy),
-    Endpoint("DELETE", _DEPLOYED, _undeploy),
-    Endpoint("POST", f"{_DEPLOYED}:generateDeployChangeReport", _deploy_report),
-    Endpoint("POST", f"{_DEPLOYED}:generateUndeployChangeReport", _undeploy_report),
+    Endpoint("GET", f"{_ORG}/deployments", partial(_list, PROXY)),
+    Endpoint("GET", f"{_ENV}/deployments", partial(_list, PROXY)),
+    *(endpoint for kind in KINDS for endpoint in _endpoints(kind)),
+    Endpoint(
+        "POST",
+        f"{_ENV}/apis/{{api}}/revisions/{{revision}}/deployments:generateDeployChangeReport",
+        partial(_deploy_report, PROXY),
+    ),
+    Endpoint(
+        "POST",
+        f"{_ENV}/apis/{{api}}/revisions/{{revision}}/deployments:generateUndeployChangeReport",
+        partial(_undeploy_report, PROXY),
+    ),
 )

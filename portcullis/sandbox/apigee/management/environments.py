@@ -17,13 +17,12 @@ from portcullis.sandbox.apigee.management.messages import (
 )
 from portcullis.sandbox.apigee.management.service import (
     DEPLOYMENTS,
-    ENTRIES,
     ENVIRONMENTS,
     GROUP_ATTACHMENTS,
     GROUPS,
+    IN_AN_ENVIRONMENT,
     INSTANCE_ATTACHMENTS,
-    MAPS,
-    TARGET_SERVERS,
+    SHARED_FLOW_DEPLOYMENTS,
     Answer,
     Call,
     Endpoint,
@@ -154,9 +153,15 @@ def _delete(service: Service, call: Call) -> Answer:
         _blocked(f"{call.path}/apis/{item['apiProxy']}/revisions/{item['revision']}", "a proxy is deployed")
         for item in service.list(DEPLOYMENTS, key)
     ]
+    blocking += [
+        _blocked(
+            f"{call.path}/sharedflows/{item['apiProxy']}/revisions/{item['revision']}", "a shared flow is deployed"
+        )
+        for item in service.list(SHARED_FLOW_DEPLOYMENTS, key)
+    ]
     if blocking:
         raise precondition(f"environment {call.path} is in use and cannot be deleted", blocking)
-    for collection in (TARGET_SERVERS, MAPS, ENTRIES):
+    for collection in IN_AN_ENVIRONMENT:
         service.delete_all(collection, key)
     service.store.delete(ENVIRONMENTS, key)
     return service.operation(org, call.path, "DELETE", {"@type": _type("Environment"), **environment})

@@ -20,19 +20,20 @@ from portcullis.sandbox.apigee.management.service import (
     BUNDLES,
     DEPLOYMENTS,
     DEVELOPERS,
-    ENTRIES,
     ENVIRONMENTS,
     GROUP_ATTACHMENTS,
     GROUPS,
+    IN_AN_ENVIRONMENT,
     INSTANCE_ATTACHMENTS,
     INSTANCES,
-    MAPS,
     OPERATIONS,
     ORGANIZATIONS,
     PRODUCTS,
     PROXIES,
     REVISIONS,
-    TARGET_SERVERS,
+    SHARED_FLOW_DEPLOYMENTS,
+    SHARED_FLOW_REVISIONS,
+    SHARED_FLOWS,
     Answer,
     Call,
     Endpoint,
@@ -104,12 +105,13 @@ _UNDER_AN_ORGANIZATION = (
     GROUP_ATTACHMENTS,
     INSTANCES,
     INSTANCE_ATTACHMENTS,
-    TARGET_SERVERS,
-    MAPS,
-    ENTRIES,
+    *IN_AN_ENVIRONMENT,
     PROXIES,
     REVISIONS,
     DEPLOYMENTS,
+    SHARED_FLOWS,
+    SHARED_FLOW_REVISIONS,
+    SHARED_FLOW_DEPLOYMENTS,
     PRODUCTS,
     DEVELOPERS,
     APPS,
@@ -186,9 +188,10 @@ def _delete_organization(service: Service, call: Call) -> Answer:
     organization = service.organization(call)
     service.begin(call)
     name = organization["name"]
-    for key, proxy in service.store.items(PROXIES, f"{name}/"):
-        for revision in proxy["revision"]:
-            service.store.delete_blob(BUNDLES, f"{name}/apis/{key.partition('/')[2]}/{revision}")
+    for collection, kind in ((PROXIES, "apis"), (SHARED_FLOWS, "sharedflows")):
+        for key, bundle in service.store.items(collection, f"{name}/"):
+            for revision in bundle["revision"]:
+                service.store.delete_blob(BUNDLES, f"{name}/{kind}/{key.partition('/')[2]}/{revision}")
     for collection in _UNDER_AN_ORGANIZATION:
         service.delete_all(collection, name)
     service.store.delete(ORGANIZATIONS, name)

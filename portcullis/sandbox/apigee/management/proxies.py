@@ -1,15 +1,15 @@
-"""API proxies and their revisions: a bundle that is imported makes a new revision."""
+"""API proxies, shared flows and their revisions: a bundle that is imported makes a new revision."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from portcullis.sandbox.apigee.management.bundles import BundleError, Contents, read
 from portcullis.sandbox.apigee.management.errors import ManagementError, invalid, precondition
+from portcullis.sandbox.apigee.management.kinds import KINDS, PROXY, Kind
 from portcullis.sandbox.apigee.management.messages import require_name
 from portcullis.sandbox.apigee.management.service import (
     BUNDLES,
-    DEPLOYMENTS,
-    PROXIES,
-    REVISIONS,
     Answer,
     Call,
     Endpoint,
@@ -21,9 +21,9 @@ from portcullis.sandbox.store import JsonObject
 _PROXY_NAME = r"[A-Za-z0-9._-]+"
 
 
-def bundle_key(org: str, proxy: str, revision: str) -> str:
+def bundle_key(kind: Kind, org: str, name: str, revision: str) -> str:
     """The key of a revision's bundle among the blobs."""
-    return f"{org}/apis/{proxy}/{revision}"
+    return f"{org}/{kind.path}/{name}/{revision}"
 
 
 def bad_bundle(problems: list[str]) -> ManagementError:
@@ -34,7 +34,7 @@ def bad_bundle(problems: list[str]) -> ManagementError:
     return ManagementError("INVALID_ARGUMENT", f"bundle contains errors: {'; '.join(problems)}", [detail])
 
 
-def _import(service: Service, call: Call) -> Answer:
+def _import(kind: Kind, service: Service, call: Call) -> Answer:
     service.organization(call)
     action, name = call.query.get("action", ""), call.query.get("name", "")
     if action not in ("import", "validate"):
@@ -42,15 +42,15 @@ def _import(service: Service, call: Call) -> Answer:
     require_name(name, _PROXY_NAME, "name")
     if not call.content_type or not call.content:
         raise invalid("the body must be the bundle's zip file, as application/octet-stream or multipart/form-data")
-    contents = _validated(service, call.content)
+    contents = _validated(kind, service, call.content)
     if action == "validate":
-        return _revision(service, name, "0", contents)
-    return _store(service, call, name, contents)
+        return _revision(kind, service, name, "0", contents)
+    return _store(kind, service, call, name, contents)
 
 
-def _validated(service: Service, bundle: bytes) -> Contents:
+def _validated(kind: Kind, service: Service, bundle: bytes) -> Contents:
     try:
-        contents = read(bundle)
+        contents = read(bundle, kind.root)
     except BundleError as problem:
         raise bad_bundle([str(problem)]) from None
     problems = service.validate_bundle(bundle)
@@ -59,17 +59,17 @@ def _validated(service: Service, bundle: bytes) -> Contents:
     return contents
 
 
-def _store(service: Service, call: Call, name: str, contents: Contents) -> JsonObject:
+def _store(kind: Kind, service: Service, call: Call, name: str, contents: Contents) -> JsonObject:
     org, now = call.names["org"], service.now()
-    proxy = service.store.get(PROXIES, f"{org}/{name}") or {
+    proxy = service.store.get(kind.collection, f"{org}/{name}") or {
         "name": name,
         "revision": [],
-        "apiProxyType": "PROGRAMMABLE",
-        "metaData": {"createdAt": now, "subType": "Proxy"},
+        **({"apiProxyType": "PROGRAMMABLE"} if kind is PROXY else {}),
+        "metaData": {"createdAt": now, "subType": kind.sub_type},
         "_last": 0,
     }
     number = str(proxy["_last"] + 1)
-    revision = _revision(service, name, number, contents)
+    revision = _revision(kind, service, name, number, contents)
     proxy = {
         **proxy,
         "revision": [*proxy["revision"], number],
@@ -78,9 +78,9 @@ def _store(service: Service, call: Call, name: str, contents: Contents) -> JsonO
         "metaData": {**proxy["metaData"], "lastModifiedAt": _later(proxy["metaData"], now)},
         "_last": int(number),
     }
-    service.store.put_blob(BUNDLES, bundle_key(org, name, number), call.content)
-    service.store.put(REVISIONS, f"{org}/{name}/{number}", revision)
-    service.store.put(PROXIES, f"{org}/{name}", proxy)
+    service.store.put_blob(BUNDLES, bundle_key(kind, org, name, number), call.content)
+    service.store.put(kind.revisions, f"{org}/{name}/{number}", revision)
+    service.store.put(kind.collection, f"{org}/{name}", proxy)
     return revision
 
 
@@ -89,66 +89,70 @@ def _later(metadata: JsonObject, now: str) -> str:
     return str(max(int(now), int(metadata.get("lastModifiedAt", "0")) + 1))
 
 
-def _revision(service: Service, name: str, number: str, contents: Contents) -> JsonObject:
+def _revision(kind: Kind, service: Service, name: str, number: str, contents: Contents) -> JsonObject:
     now = service.now()
-    return {
-        "name": name,
-        "revision": number,
+    own: JsonObject = {
         "basepaths": list(contents.basepaths),
         "proxies": list(contents.proxies),
         "proxyEndpoints": list(contents.proxies),
         "targets": list(contents.targets),
         "targetEndpoints": list(contents.targets),
         "targetServers": list(contents.target_servers),
+        "type": "Application",
+    }
+    return {
+        "name": name,
+        "revision": number,
+        **(own if kind is PROXY else {"sharedFlows": list(contents.shared_flows), "type": "SharedFlow"}),
         "policies": list(contents.policies),
         "resources": list(contents.resources),
         "configurationVersion": {"majorVersion": 4},
         "contextInfo": f"Revision {number} of application {name}",
-        "entityMetaDataAsProperties": {"bundle_type": "zip", "subType": "Proxy"},
-        "type": "Application",
+        "entityMetaDataAsProperties": {"bundle_type": "zip", "subType": kind.sub_type},
         "createdAt": now,
         "lastModifiedAt": now,
+        "_calls": list(contents.calls),
     }
 
 
-def _proxy(service: Service, call: Call) -> JsonObject:
+def _proxy(kind: Kind, service: Service, call: Call) -> JsonObject:
     service.organization(call)
-    target = f"organizations/{call.names['org']}/apis/{call.names['api']}"
-    return service.find(PROXIES, call.key("org", "api"), target)
+    target = f"organizations/{call.names['org']}/{kind.path}/{call.names['api']}"
+    return service.find(kind.collection, call.key("org", "api"), target)
 
 
-def _get(service: Service, call: Call) -> Answer:
-    return _proxy(service, call)
+def _get(kind: Kind, service: Service, call: Call) -> Answer:
+    return _proxy(kind, service, call)
 
 
-def _list(service: Service, call: Call) -> Answer:
+def _list(kind: Kind, service: Service, call: Call) -> Answer:
     service.organization(call)
-    found = service.list(PROXIES, call.names["org"])
+    found = service.list(kind.collection, call.names["org"])
     revisions = call.flag("includeRevisions")
-    return {"proxies": [_listed(item, revisions) for item in found]} if found else {}
+    return {kind.listed: [_listed(item, revisions) for item in found]} if found else {}
 
 
 def _listed(proxy: JsonObject, revisions: bool) -> JsonObject:
-    entry: JsonObject = {"name": proxy["name"], "apiProxyType": proxy["apiProxyType"]}
+    entry: JsonObject = {key: proxy[key] for key in ("name", "apiProxyType") if key in proxy}
     return {**entry, "revision": proxy["revision"]} if revisions else entry
 
 
-def _delete(service: Service, call: Call) -> Answer:
-    proxy = _proxy(service, call)
+def _delete(kind: Kind, service: Service, call: Call) -> Answer:
+    proxy = _proxy(kind, service, call)
     org, name = call.names["org"], proxy["name"]
-    _refuse_deployed(service, org, name, "")
+    _refuse_deployed(kind, service, org, name, "")
     for number in proxy["revision"]:
-        service.store.delete_blob(BUNDLES, bundle_key(org, name, number))
-    service.delete_all(REVISIONS, f"{org}/{name}")
-    service.store.delete(PROXIES, f"{org}/{name}")
+        service.store.delete_blob(BUNDLES, bundle_key(kind, org, name, number))
+    service.delete_all(kind.revisions, f"{org}/{name}")
+    service.store.delete(kind.collection, f"{org}/{name}")
     return proxy
 
 
-def _refuse_deployed(service: Service, org: str, name: str, revision: str) -> None:
+def _refuse_deployed(kind: Kind, service: Service, org: str, name: str, revision: str) -> None:
     """Refuse to delete a proxy, or one revision of it, that is deployed."""
     deployed = [
-        f"organizations/{org}/environments/{item['environment']}/apis/{name}/revisions/{item['revision']}"
-        for item in service.list(DEPLOYMENTS, org)
+        f"organizations/{org}/environments/{item['environment']}/{kind.path}/{name}/revisions/{item['revision']}"
+        for item in service.list(kind.deployments, org)
         if item["apiProxy"] == name and revision in ("", item["revision"])
     ]
     if deployed:
@@ -156,45 +160,52 @@ def _refuse_deployed(service: Service, org: str, name: str, revision: str) -> No
             {"type": "WOULD_BREAK_DEPENDENT", "subject": subject, "description": "the revision is deployed"}
             for subject in deployed
         ]
-        raise precondition(f"cannot delete organizations/{org}/apis/{name}: undeploy it first", violations)
+        raise precondition(f"cannot delete organizations/{org}/{kind.path}/{name}: undeploy it first", violations)
 
 
-def _list_revisions(service: Service, call: Call) -> Answer:
-    return list(_proxy(service, call)["revision"])
+def _list_revisions(kind: Kind, service: Service, call: Call) -> Answer:
+    return list(_proxy(kind, service, call)["revision"])
 
 
-def _get_revision(service: Service, call: Call) -> Answer:
-    _proxy(service, call)
-    revision = service.find(REVISIONS, call.key("org", "api", "revision"), call.path)
+def _get_revision(kind: Kind, service: Service, call: Call) -> Answer:
+    _proxy(kind, service, call)
+    revision = service.find(kind.revisions, call.key("org", "api", "revision"), call.path)
     if call.query.get("format") != "bundle":
         return revision
-    bundle = service.store.get_blob(BUNDLES, bundle_key(*(call.names[part] for part in ("org", "api", "revision"))))
+    bundle = service.store.get_blob(
+        BUNDLES, bundle_key(kind, *(call.names[part] for part in ("org", "api", "revision")))
+    )
     return Raw(bundle or b"", "application/zip")
 
 
-def _delete_revision(service: Service, call: Call) -> Answer:
-    proxy = _proxy(service, call)
+def _delete_revision(kind: Kind, service: Service, call: Call) -> Answer:
+    proxy = _proxy(kind, service, call)
     org, name, number = (call.names[part] for part in ("org", "api", "revision"))
-    revision = service.find(REVISIONS, f"{org}/{name}/{number}", call.path)
-    _refuse_deployed(service, org, name, number)
+    revision = service.find(kind.revisions, f"{org}/{name}/{number}", call.path)
+    _refuse_deployed(kind, service, org, name, number)
     rest = [item for item in proxy["revision"] if item != number]
     if not rest:
-        raise precondition(f"organizations/{org}/apis/{name} has no other revision: delete the proxy instead")
-    service.store.delete_blob(BUNDLES, bundle_key(org, name, number))
-    service.store.delete(REVISIONS, f"{org}/{name}/{number}")
-    service.store.put(PROXIES, f"{org}/{name}", {**proxy, "revision": rest, "latestRevisionId": rest[-1]})
+        raise precondition(
+            f"organizations/{org}/{kind.path}/{name} has no other revision: delete it as a whole instead"
+        )
+    service.store.delete_blob(BUNDLES, bundle_key(kind, org, name, number))
+    service.store.delete(kind.revisions, f"{org}/{name}/{number}")
+    service.store.put(kind.collection, f"{org}/{name}", {**proxy, "revision": rest, "latestRevisionId": rest[-1]})
     return revision
 
 
-_APIS = "organizations/{org}/apis"
-_REVISIONS = f"{_APIS}/{{api}}/revisions"
+_HANDLERS = (
+    ("GET", "", _list),
+    ("POST", "", _import),
+    ("GET", "/{api}", _get),
+    ("DELETE", "/{api}", _delete),
+    ("GET", "/{api}/revisions", _list_revisions),
+    ("GET", "/{api}/revisions/{revision}", _get_revision),
+    ("DELETE", "/{api}/revisions/{revision}", _delete_revision),
+)
 
-ENDPOINTS = (
-    Endpoint("GET", _APIS, _list),
-    Endpoint("POST", _APIS, _import),
-    Endpoint("GET", f"{_APIS}/{{api}}", _get),
-    Endpoint("DELETE", f"{_APIS}/{{api}}", _delete),
-    Endpoint("GET", _REVISIONS, _list_revisions),
-    Endpoint("GET", f"{_REVISIONS}/{{revision}}", _get_revision),
-    Endpoint("DELETE", f"{_REVISIONS}/{{revision}}", _delete_revision),
+ENDPOINTS = tuple(
+    Endpoint(method, f"organizations/{{org}}/{kind.path}{path}", partial(handler, kind))
+    for kind in KINDS
+    for method, path, handler in _HANDLERS
 )

@@ -24,10 +24,34 @@ PROXIES = "apigee.apis"
 REVISIONS = "apigee.revisions"
 BUNDLES = "apigee.bundles"
 DEPLOYMENTS = "apigee.deployments"
+SHARED_FLOWS = "apigee.sharedflows"
+SHARED_FLOW_REVISIONS = "apigee.sharedflow_revisions"
+SHARED_FLOW_DEPLOYMENTS = "apigee.sharedflow_deployments"
+FLOW_HOOKS = "apigee.flowhooks"
+KEYSTORES = "apigee.keystores"
+ALIASES = "apigee.aliases"
+REFERENCES = "apigee.references"
+RESOURCE_FILES = "apigee.resourcefiles"
+DEBUG_MASKS = "apigee.debugmasks"
+DEBUG_SESSIONS = "apigee.debugsessions"
 PRODUCTS = "apigee.products"
 DEVELOPERS = "apigee.developers"
 APPS = "apigee.apps"
 OPERATIONS = "apigee.operations"
+
+IN_AN_ENVIRONMENT = (
+    TARGET_SERVERS,
+    MAPS,
+    ENTRIES,
+    FLOW_HOOKS,
+    KEYSTORES,
+    ALIASES,
+    REFERENCES,
+    RESOURCE_FILES,
+    DEBUG_MASKS,
+    DEBUG_SESSIONS,
+)
+"""What is gone with its environment; keys start with `ORGANIZATION/ENVIRONMENT/`."""
 
 _KEPT_OPERATIONS = 200
 
@@ -57,6 +81,7 @@ class Call:
         body: the JSON body, {} when there is none.
         content: the body as it came, for uploads.
         content_type: its media type.
+        form: the parts of a form by name, files and texts alike.
     """
 
     path: str
@@ -65,6 +90,7 @@ class Call:
     body: JsonObject = field(default_factory=dict[str, Any])
     content: bytes = b""
     content_type: str = ""
+    form: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
     def key(self, *names: str) -> str:
         """The store's key made of these placeholders."""
@@ -126,8 +152,9 @@ class Service:
         return [document for _, document in self.store.items(collection, f"{prefix}/")]
 
     def delete_all(self, collection: str, prefix: str) -> None:
-        """Delete the documents whose keys start with `prefix` and a slash."""
+        """Delete the documents, and their blobs, whose keys start with `prefix` and a slash."""
         for key, _ in self.store.items(collection, f"{prefix}/"):
+            self.store.delete_blob(collection, key)
             self.store.delete(collection, key)
 
     # ---- long-running operations ----

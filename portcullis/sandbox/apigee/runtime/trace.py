@@ -17,7 +17,7 @@ MAX_VALUE = 2048
 
 MAX_EVENTS = 2000
 
-Kind = Literal["flow", "step", "skipped", "route", "target", "fault", "fault-rule", "hook"]
+Kind = Literal["flow", "step", "skipped", "route", "target", "fault", "fault-rule", "hook", "print"]
 
 
 @dataclass
@@ -33,8 +33,9 @@ class Event:
     """One thing that happened.
 
     `kind` is `flow`, `step`, `skipped` (its condition was false or it is disabled), `route`, `target`, `fault`,
-    `fault-rule` or `hook`; `name` names the policy, flow, route or rule; `detail` is the policy's type, the condition
-    that chose the branch, the error code or the status; `milliseconds` how long it took, where it took any.
+    `fault-rule`, `hook` or `print` (of a script); `name` names the policy, flow, route or rule; `detail` is the
+    policy's type, the condition that chose the branch, the error code or the status; `milliseconds` how long it took,
+    where it took any.
     """
 
     kind: Kind
