@@ -147,7 +147,7 @@ def _gateway_bindings(contract: Contract) -> list[Value]:
         {"name": "ENVIRONMENT", "text": "bench"},
         {"name": "INTROSPECTION_SECRETS", "text": json.dumps(introspection)},
         {"name": "KV", "kvNamespace": "kv"},
-        {"name": "RING", "text": worker_ring(1, contract.ring.algorithm, private, [public])},
+        {"name": "RING", "text": worker_ring(1, private, [public])},
         {"name": "VERSION", "json": json.dumps({"id": "bench"})},
     ]
 

@@ -50,9 +50,10 @@ class Gateway(pulumi.ComponentResource):
         self.ring = SigningKeyRing(
             f"{name}-ring",
             {
-                "settings": ring_settings(contract, settings),
+                "settings": ring_settings(contract, settings.rotation_period_seconds),
                 "algorithm": contract.ring.algorithm,
                 "mode": settings.rotation,
+                "revoke": settings.revoke,
                 "protect": settings.protect,
             },
             child,
@@ -99,13 +100,15 @@ class Gateway(pulumi.ComponentResource):
         self.register_outputs({"url": self.edge.url})
 
 
-def ring_settings(contract: Contract, settings: Settings) -> ring.Settings:
-    """Return the periods and lifetimes that the ring's inequalities are about, in seconds."""
+def ring_settings(contract: Contract, period_seconds: int) -> ring.Settings:
+    """Return the period and the lifetimes that the ring's inequalities are about, in seconds."""
     return ring.Settings(
-        period_seconds=settings.rotation_period_seconds,
+        period_seconds=period_seconds,
         token_life_seconds=contract.edge.token_life_seconds,
         leeway_seconds=contract.apigee.leeway_seconds,
         key_cache_seconds=contract.apigee.key_cache_seconds,
+        # The edge waits for Apigee no longer than this, so no token arrives later.
+        delivery_seconds=contract.edge.upstream_timeout_seconds,
     )
 
 

@@ -9,6 +9,7 @@ generation goes from 7 to 8.
 """
 
 import json
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,18 +25,37 @@ from pulumi.dynamic import (
 )
 
 from components.clock import now
-from portcullis.ring import Generation, RingSettingsError, Settings, check_settings, generate_key, step
+from components.read_back import read_back
+from portcullis.ring import (
+    RevocationError,
+    Ring,
+    RingConflictError,
+    RingSettingsError,
+    Settings,
+    decide,
+    drop_due,
+    due,
+    generate_key,
+    summary,
+)
 
 Props = dict[str, Any]
 
-_SETTINGS = (
-    "period_seconds",
-    "token_life_seconds",
-    "leeway_seconds",
-    "clock_error_seconds",
-    "edge_propagation_seconds",
-    "key_cache_seconds",
-)
+_SETTINGS = tuple(field.name for field in fields(Settings))
+# What `check` fills in; in the program they are only names.
+_DECIDED: Props = {
+    "generation": 1,
+    "previous": 0,
+    "current": 1,
+    "next": 2,
+    "revoked": 0,
+    "rotated_at": "",
+    "settled_at": "",
+    "rotates_at": "",
+    "drops_at": "",
+    "last_change": "",
+    "held": "",
+}
 
 
 class RingGenerationProvider(ResourceProvider):
@@ -46,18 +66,21 @@ class RingGenerationProvider(ResourceProvider):
     """
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Return the inputs with what was decided filled in; refuse settings that break an inequality."""
+        """Return the inputs with what was decided filled in; refuse what the rules of rotation refuse."""
         settings = Settings(**{name: int(news[name]) for name in _SETTINGS})
+        before = _ring(_olds)
+        mode = "paused" if news["mode"] == "paused" else "auto"
+        revoke = int(news["revoke"]) or None
         try:
-            check_settings(settings)
+            decision = decide(before, now(), settings, mode=mode, revoke=revoke, found=read_back())
         except RingSettingsError as problem:
             return CheckResult(news, [CheckFailure("period_seconds", str(problem))])
-        taken = step(_generation(_olds), now(), settings, "paused" if news["mode"] == "paused" else "auto")
-        decided = {
-            "generation": taken.number,
-            "rotated_at": _timestamp(taken.rotated_at) if taken.rotated_at is not None else "",
-            "rotates_at": _timestamp(taken.rotates_at),
-        }
+        except RevocationError as problem:
+            return CheckResult(news, [CheckFailure("revoke", str(problem))])
+        except RingConflictError as problem:
+            return CheckResult(news, [CheckFailure("generation", str(problem))])
+        told = summary(before, decision) or _olds.get("last_change", "")
+        decided = _decided(decision.ring, settings, last_change=told, held=decision.held)
         return CheckResult({**news, **decided}, [])
 
     def create(self, props: Props) -> CreateResult:
@@ -70,16 +93,32 @@ class RingGenerationProvider(ResourceProvider):
 
 
 class RingGeneration(Resource, module="ring", name="RingGeneration"):
-    """Whose turn it is: `generation` counts the rotations, `rotates_at` says when the next is due (RFC 3339, UTC)."""
+    """Whose turn it is.
+
+    `generation` counts the changes and is the ring's `seq`; `previous`, `current` and `next` are the numbers of the
+    keys in the slots, 0 for an empty one, and `revoked` that of a previous key which is still to be dropped. Times are
+    RFC 3339 in UTC: `rotated_at` and `settled_at` as in `portcullis.ring.Ring`, `rotates_at` when the next rotation is
+    due, `drops_at` when the revoked key is to be dropped (empty for never). `last_change` tells the last change in a
+    sentence; `held` tells why a change that was due has not been made, and is empty where none is held back.
+    """
 
     generation: pulumi.Output[int]
+    previous: pulumi.Output[int]
+    current: pulumi.Output[int]
+    next: pulumi.Output[int]
+    revoked: pulumi.Output[int]
+    rotated_at: pulumi.Output[str]
+    settled_at: pulumi.Output[str]
     rotates_at: pulumi.Output[str]
+    drops_at: pulumi.Output[str]
+    last_change: pulumi.Output[str]
+    held: pulumi.Output[str]
 
-    def __init__(self, name: str, settings: Settings, mode: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, settings: Settings, mode: str, revoke: int, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         props: Props = {field: getattr(settings, field) for field in _SETTINGS}
-        # Where a ring begins; `check` puts in where it stands.
-        start: Props = {"generation": 1, "rotated_at": "", "rotates_at": ""}
-        super().__init__(RingGenerationProvider(), name, {**props, **start, "mode": mode}, opts)
+        super().__init__(RingGenerationProvider(), name, {**props, "mode": mode, "revoke": revoke, **_DECIDED}, opts)
 
 
 class SigningKeyProvider(ResourceProvider):
@@ -150,12 +189,36 @@ class PublishedKey(Resource, module="ring", name="PublishedKey"):
         super().__init__(PublishedKeyProvider(), name, {"number": number, "public_jwk": public_jwk, "kid": None}, opts)
 
 
-def _generation(olds: Props) -> Generation | None:
+def _ring(olds: Props) -> Ring | None:
+    """Return the ring that the last update left, from its inputs; numbers come back from the engine as floats."""
     if not olds.get("generation"):
         return None
-    # Numbers come back from the engine as floats.
-    rotated_at = _epoch(olds["rotated_at"]) if olds.get("rotated_at") else None
-    return Generation(int(olds["generation"]), _epoch(olds["rotates_at"]), rotated_at)
+    return Ring(
+        seq=int(olds["generation"]),
+        current=int(olds["current"]),
+        next=int(olds["next"]),
+        previous=int(olds["previous"]) or None,
+        rotated_at=_epoch(olds["rotated_at"]),
+        settled_at=_epoch(olds["settled_at"]),
+        revoked=int(olds["revoked"]) or None,
+    )
+
+
+def _decided(ring: Ring, settings: Settings, *, last_change: str, held: str) -> Props:
+    drops_at = drop_due(ring, settings)
+    return {
+        "generation": ring.seq,
+        "previous": ring.previous or 0,
+        "current": ring.current,
+        "next": ring.next,
+        "revoked": ring.revoked or 0,
+        "rotated_at": _timestamp(ring.rotated_at),
+        "settled_at": _timestamp(ring.settled_at),
+        "rotates_at": _timestamp(due(ring, settings)),
+        "drops_at": "" if drops_at is None else _timestamp(drops_at),
+        "last_change": last_change,
+        "held": held,
+    }
 
 
 def _epoch(timestamp: str) -> int:

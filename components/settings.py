@@ -14,6 +14,7 @@ _APIGEE_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _PERIOD = re.compile(r"(\d{1,6})([smhd])")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -43,6 +44,8 @@ class Settings:
     rotation_period_seconds: int
     rotation: str
     """`auto` or `paused`."""
+    revoke: int
+    """The number of a compromised signing key; 0 for none."""
     protect: bool
     """Whether Pulumi refuses to delete what holds data."""
     introspection_secrets: pulumi.Output[dict[str, str]]
@@ -65,6 +68,7 @@ def read_settings() -> Settings:
         edge_route=reader.one_of("edgeRoute", ("domain", "route")),
         rotation_period_seconds=reader.seconds("rotationPeriod", "24h"),
         rotation=reader.one_of("rotation", ("auto", "paused")),
+        revoke=reader.number("revoke", "8"),
         protect=reader.one_of("protect", ("true", "false")) == "true",
         introspection_secrets=reader.secrets("introspectionSecrets"),
     )
@@ -91,6 +95,10 @@ class _Reader:
         )
         found = _PERIOD.fullmatch(text)
         return int(found[1]) * _SECONDS[found[2]] if found else 0
+
+    def number(self, key: str, example: str) -> int:
+        text = self._checked(key, example, lambda value: _NUMBER.fullmatch(value) is not None, "a whole number")
+        return int(text) if _NUMBER.fullmatch(text) else 0
 
     def new_organization(self) -> NewOrganizationArgs:
         return {

@@ -6,7 +6,9 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from components.ring_resources import PublishedKey, RingGeneration, SigningKey
-from portcullis.ring import Generation, Settings, slots, worker_ring
+from portcullis.ring import Settings, worker_ring
+
+SLOTS = ("previous", "current", "next")
 
 
 class SigningKeyRingArgs(TypedDict):
@@ -18,6 +20,8 @@ class SigningKeyRingArgs(TypedDict):
     """The JWS algorithm of keys made from now on (RFC 7518), such as `ES256`."""
     mode: NotRequired[str]
     """`auto` rotates when due; `paused` does not."""
+    revoke: NotRequired[int]
+    """The number of a compromised key, or 0. It may stay: a key is revoked once."""
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete the ring's generation, without which the ring would begin again."""
 
@@ -32,13 +36,16 @@ class SigningKeyRing(pulumi.ComponentResource):
     """
 
     generation: pulumi.Output[int]
-    """Counts the rotations from 1; the `seq` of the ring."""
+    """Counts the ring's changes from 1; the `seq` of the ring."""
     rotates_at: pulumi.Output[str]
     """When the next rotation is due (RFC 3339, UTC)."""
     current_kid: pulumi.Output[str]
     """The kid (RFC 7638 thumbprint) that signs now."""
     jwks: pulumi.Output[str]
     """The public keys as a JWK Set in JSON, in the order previous, current, next."""
+    status: pulumi.Output[dict[str, object]]
+    """The ring as an operator sees it: `generation`, `previous`, `current` and `next` as `{number, kid, alg}` (`None`
+    for an empty slot), `revoked`, `rotatedAt`, `settledAt`, `nextRotation`, `dropsAt`, `lastChange`, `held`."""
     worker_ring: pulumi.Output[str]
     """The Worker's RING secret (a Pulumi secret): the signing key and the public keys, JSON."""
     published_keys: pulumi.Output[list[PublishedKey]]
@@ -49,19 +56,24 @@ class SigningKeyRing(pulumi.ComponentResource):
         self._name = name
         self._algorithm = args["algorithm"]
         kept = pulumi.ResourceOptions(parent=self, protect=args.get("protect", False))
-        turn = RingGeneration(f"{name}-generation", args["settings"], args.get("mode", "auto"), kept)
+        turn = RingGeneration(
+            f"{name}-generation", args["settings"], args.get("mode", "auto"), args.get("revoke", 0), kept
+        )
+        turn.held.apply(lambda held: _warn(held, turn))
         self.generation = turn.generation.apply(int)
         self.rotates_at = turn.rotates_at
-        # The keys are made inside `apply` because their names hold their numbers. The generation is an input that
-        # `check` fills in, so it is known in every preview and no key is ever missing from one.
-        keys = self.generation.apply(self._make_keys)
+        # The keys are made inside `apply` because their names hold their numbers. The slots are inputs that `check`
+        # fills in, so they are known in every preview and no key is ever missing from one.
+        numbers = pulumi.Output.all(turn.previous, turn.current, turn.next)
+        keys = numbers.apply(lambda known: self._make_keys(*(int(number) for number in known)))
         self.published_keys = keys.apply(lambda made: made[0])
         self.current_kid = keys.apply(lambda made: made[1].kid)
         public = self.published_keys.apply(lambda made: pulumi.Output.all(*(key.public_jwk for key in made)))
         private = keys.apply(lambda made: made[1].private_jwk)
         self.jwks = public.apply(_key_set)
+        self.status = _status(turn, public)
         self.worker_ring = pulumi.Output.secret(
-            pulumi.Output.all(self.generation, private, public).apply(lambda known: self._worker_ring(*known))
+            pulumi.Output.all(self.generation, private, public).apply(lambda known: _worker_ring(*known))
         )
         self.register_outputs(
             {
@@ -69,19 +81,18 @@ class SigningKeyRing(pulumi.ComponentResource):
                 "rotates_at": self.rotates_at,
                 "current_kid": self.current_kid,
                 "jwks": self.jwks,
+                "status": self.status,
                 "worker_ring": self.worker_ring,
             }
         )
 
-    def _make_keys(self, generation: int) -> tuple[list[PublishedKey], SigningKey]:
+    def _make_keys(self, previous: int, current: int, following: int) -> tuple[list[PublishedKey], SigningKey]:
         """Return every published key in the order of the slots, and the key that signs."""
-        turn = slots(Generation(generation, 0))
         parent = pulumi.ResourceOptions(parent=self)
         signing = {
             number: SigningKey(f"{self._name}-signing-{number}", number, self._algorithm, parent)
-            for number in (turn.current, turn.next)
+            for number in (current, following)
         }
-        numbers = [number for number in (turn.previous, turn.current, turn.next) if number is not None]
         published = [
             PublishedKey(
                 f"{self._name}-published-{number}",
@@ -89,16 +100,52 @@ class SigningKeyRing(pulumi.ComponentResource):
                 signing[number].public_jwk if number in signing else "",
                 parent,
             )
-            for number in numbers
+            for number in (previous, current, following)
+            if number
         ]
-        return published, signing[turn.current]
+        return published, signing[current]
 
-    def _worker_ring(self, generation: int, private: str | None, public: list[str]) -> str:
-        # Mocks that know nothing of keys make none; a real engine always does.
-        if not private:
-            return ""
-        return worker_ring(generation, self._algorithm, json.loads(private), [json.loads(jwk) for jwk in public])
+
+def _worker_ring(generation: int, private: str | None, public: list[str]) -> str:
+    # Mocks that know nothing of keys make none; a real engine always does.
+    if not private:
+        return ""
+    return worker_ring(generation, json.loads(private), [json.loads(jwk) for jwk in public])
 
 
 def _key_set(public: list[str]) -> str:
     return json.dumps({"keys": [json.loads(jwk) for jwk in public if jwk]})
+
+
+def _status(turn: RingGeneration, public: pulumi.Output[list[str]]) -> pulumi.Output[dict[str, object]]:
+    told = {
+        "generation": turn.generation.apply(int),
+        "revoked": turn.revoked.apply(int),
+        "rotatedAt": turn.rotated_at,
+        "settledAt": turn.settled_at,
+        "nextRotation": turn.rotates_at,
+        "dropsAt": turn.drops_at,
+        "lastChange": turn.last_change,
+        "held": turn.held,
+    }
+    numbers = pulumi.Output.all(turn.previous, turn.current, turn.next)
+    slots = pulumi.Output.all(numbers, public).apply(lambda known: _slots(*known))
+    return pulumi.Output.all(slots, pulumi.Output.all(**told)).apply(lambda known: {**known[0], **known[1]})
+
+
+def _slots(numbers: list[float], public: list[str]) -> dict[str, object]:
+    filled = [slot for slot, number in zip(SLOTS, numbers, strict=True) if number]
+    keys: dict[str, dict[str, str]] = {
+        slot: json.loads(jwk) if jwk else {} for slot, jwk in zip(filled, public, strict=True)
+    }
+    return {
+        slot: {"number": int(number), "kid": keys[slot].get("kid"), "alg": keys[slot].get("alg")}
+        if slot in keys
+        else None
+        for slot, number in zip(SLOTS, numbers, strict=True)
+    }
+
+
+def _warn(held: str, turn: RingGeneration) -> None:
+    if held:
+        pulumi.log.warn(f"the ring was not moved on: {held}", turn)

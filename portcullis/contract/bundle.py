@@ -25,6 +25,7 @@ from portcullis.contract.loading import load
 from portcullis.contract.model import Backend, Burst, Contract
 from portcullis.contract.paths import apigee_resource, most_specific_first, shape
 from portcullis.contract.problem import ContractError
+from portcullis.ring import ALGORITHMS
 
 GENERATED: Final = "Generated from gateway.yaml and {template}. Do not edit."
 MAX_FILE_BYTES: Final = 1_000_000
@@ -168,7 +169,8 @@ def _values(contract: Contract, issuer: str, audience: str, environment: str) ->
         "operations": operations,
         "paths": _paths(operations),
         "backends": [_target(name, backend) for name, backend in contract.backends.items()],
-        "algorithm": contract.ring.algorithm,
+        # All that a key of the ring may have, so that another algorithm for new keys needs no new proxy.
+        "algorithms": ALGORITHMS,
         "leeway_seconds": contract.apigee.leeway_seconds,
         "key_cache_seconds": contract.apigee.key_cache_seconds,
         "token_life_seconds": contract.edge.token_life_seconds,

@@ -30,6 +30,7 @@ from portcullis.contract.fields import (
 )
 from portcullis.contract.part import Part
 from portcullis.contract.protection import Protection
+from portcullis.ring import Algorithm as SigningAlgorithm
 
 # RFC 7518 §3.1, less HS* and none: a symmetric key or none at all would let a verifier mint tokens (RFC 8725 §3.1).
 Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
@@ -236,7 +237,10 @@ class Apigee(Part):
 class RingFormat(Part):
     """How internal tokens are signed."""
 
-    algorithm: Annotated[Literal["ES256"], Field(examples=["ES256"])]
+    algorithm: Annotated[
+        SigningAlgorithm,
+        Field(description="Of keys made from now on; a key keeps its own for life.", examples=["ES256"]),
+    ]
 
 
 class Audit(Part):

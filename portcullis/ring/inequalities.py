@@ -6,14 +6,19 @@ For a ring of previous, current and next that advances one step at a time, I1 an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Final
 
 from portcullis.ring.settings import Settings
+
+# Without these there is nothing to compute with; every other duration may be 0.
+_POSITIVE: Final = frozenset({"period_seconds", "token_life_seconds"})
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A smallest value that holds.
+    """A smallest value that holds, or a largest one.
 
     `seconds` is the value, `inequality` the rule by name and symbols, `numbers` the same with the values put in.
     """
@@ -26,31 +31,50 @@ class Bound:
         return f"{self.inequality}: {self.numbers}"
 
 
+@dataclass(frozen=True)
+class Inequality:
+    """One bound held against one setting: `subject` is the setting in words, `given` its value in seconds."""
+
+    subject: str
+    given: int
+    bound: Bound
+    at_most: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the setting keeps the bound."""
+        return self.given <= self.bound.seconds if self.at_most else self.given >= self.bound.seconds
+
+    def __str__(self) -> str:
+        verb, extreme = ("keeps" if self.holds else "breaks"), ("largest" if self.at_most else "smallest")
+        value = f"the {extreme} value that holds is {self.bound.seconds} s"
+        return f"{self.subject} of {self.given} s {verb} {self.bound}; {value}"
+
+
 class RingSettingsError(ValueError):
     """Settings under which callers would be refused. Names the inequality, the numbers and the smallest value."""
 
 
 def publish_before_use(settings: Settings) -> Bound:
     """I1: `next` is published at least V + d before it signs."""
-    needed = settings.key_cache_seconds + settings.clock_error_seconds
-    return Bound(
-        needed,
-        "I1, t_use(next) - t_pub(next) >= V + d",
-        f"V {settings.key_cache_seconds} + d {settings.clock_error_seconds} = {needed} s",
-    )
+    delay, clock = settings.verifier_delay_seconds, settings.clock_error_seconds
+    parts = f"V ({settings.apigee_propagation_seconds} + {settings.key_cache_seconds}) + d {clock}"
+    return Bound(delay + clock, "I1, t_use(next) - t_pub(next) >= V + d", f"{parts} = {delay + clock} s")
 
 
 def retain_after_use(settings: Settings) -> Bound:
     """I2: a key is trusted at least E + L + lam + d after it stopped to sign."""
-    parts = {
-        "E": settings.edge_propagation_seconds,
-        "L": settings.token_life_seconds,
-        "lam": settings.leeway_seconds,
-        "d": settings.clock_error_seconds,
-    }
-    needed = sum(parts.values())
-    numbers = " + ".join(f"{symbol} {value}" for symbol, value in parts.items())
-    return Bound(needed, "I2, t_drop - t_stop >= E + L + lam + d", f"{numbers} = {needed} s")
+    needed = (
+        settings.edge_delay_seconds
+        + settings.token_life_seconds
+        + settings.leeway_seconds
+        + settings.clock_error_seconds
+    )
+    numbers = (
+        f"E ({settings.edge_propagation_seconds} + {settings.edge_cache_seconds}) + L {settings.token_life_seconds}"
+        f" + lam {settings.leeway_seconds} + d {settings.clock_error_seconds} = {needed} s"
+    )
+    return Bound(needed, "I2, t_drop - t_stop >= E + L + lam + d", numbers)
 
 
 def minimum_period(settings: Settings) -> Bound:
@@ -75,6 +99,13 @@ def life_covers_delivery(delivery_seconds: int, clock_error_seconds: int) -> Bou
     return Bound(needed, "I4, L >= F + 2d", f"F {delivery_seconds} + 2 x d {clock_error_seconds} = {needed} s")
 
 
+def reuse_leaves_delivery(settings: Settings) -> Bound:
+    """I4, third part: the longest time for which the edge may use a token again, so that it still arrives alive."""
+    life, delivery, clock = settings.token_life_seconds, settings.delivery_seconds, settings.clock_error_seconds
+    most = life - delivery - 2 * clock
+    return Bound(most, "I4, U <= L - F - 2d", f"L {life} - F {delivery} - 2 x d {clock} = {most} s")
+
+
 @dataclass(frozen=True)
 class Tolerance:
     """How long one tier may stay behind without a refused request (I3), in seconds; negative where I3 is broken."""
@@ -91,44 +122,41 @@ def tolerance(settings: Settings) -> Tolerance:
     )
 
 
+def inequalities(settings: Settings) -> tuple[Inequality, ...]:
+    """Every inequality that settings can break, held against them.
+
+    The others are not about numbers: see the package. I8 asks of each step what I3 asks of the period.
+    """
+    period, life = settings.period_seconds, settings.token_life_seconds
+    return (
+        Inequality("the time a key is published before it signs", period, publish_before_use(settings)),
+        Inequality("the time a key is trusted after it signed", period, retain_after_use(settings)),
+        Inequality("the rotation period", period, minimum_period(settings)),
+        Inequality("the leeway for the internal token", settings.leeway_seconds, leeway_covers_clocks(settings)),
+        Inequality(
+            "the life of the internal token",
+            life,
+            life_covers_delivery(settings.delivery_seconds, settings.clock_error_seconds),
+        ),
+        Inequality(
+            "the reuse of an internal token", settings.reuse_seconds, reuse_leaves_delivery(settings), at_most=True
+        ),
+    )
+
+
 def check_settings(settings: Settings) -> None:
     """Refuse settings that break an inequality.
 
-    Raises RingSettingsError with every broken one: its name, the numbers, and the smallest value that holds.
+    Raises RingSettingsError with every broken one: its name, the numbers, and the smallest (or largest) value that
+    holds.
     """
-    problems = [*_senseless(settings)]
-    if not problems:
-        problems = [*_broken(settings)]
+    problems = [*_senseless(settings)] or [str(broken) for broken in inequalities(settings) if not broken.holds]
     if problems:
         raise RingSettingsError("\n".join(problems))
 
 
-def _senseless(settings: Settings) -> list[str]:
-    at_least = {
-        "period_seconds": 1,
-        "token_life_seconds": 1,
-        "leeway_seconds": 0,
-        "key_cache_seconds": 0,
-        "clock_error_seconds": 0,
-        "edge_propagation_seconds": 0,
-    }
-    return [
-        f"{name} is {getattr(settings, name)}; the smallest value that holds is {least}"
-        for name, least in at_least.items()
-        if getattr(settings, name) < least
-    ]
-
-
-def _broken(settings: Settings) -> list[str]:
-    period, clocks = minimum_period(settings), leeway_covers_clocks(settings)
-    life = life_covers_delivery(0, settings.clock_error_seconds)
-    checked = (
-        ("the rotation period", settings.period_seconds, period),
-        ("the leeway for the internal token", settings.leeway_seconds, clocks),
-        ("the life of the internal token", settings.token_life_seconds, life),
-    )
-    return [
-        f"{name} of {given} s breaks {bound}; the smallest value that holds is {bound.seconds} s"
-        for name, given, bound in checked
-        if given < bound.seconds
-    ]
+def _senseless(settings: Settings) -> Iterator[str]:
+    for field in fields(settings):
+        given, least = getattr(settings, field.name), int(field.name in _POSITIVE)
+        if given < least:
+            yield f"{field.name} is {given}; the smallest value that holds is {least}"

@@ -6,12 +6,14 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 Jwk: TypeAlias = dict[str, Any]
+Algorithm: TypeAlias = Literal["ES256", "ES384", "RS256", "PS256"]
+"""The JWS algorithms that a key of the ring may sign with (RFC 7518 §3.1)."""
 
 # RFC 7638 §3.2: the members that a thumbprint covers, of each type of key.
 _THUMBPRINT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n")}
@@ -19,11 +21,26 @@ _THUMBPRINT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {"EC": ("crv", "kty"
 _PUBLIC_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {"EC": ("kty", "crv", "x", "y"), "RSA": ("kty", "n", "e")}
 
 
-def _p256() -> Jwk:
-    return ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
+# RFC 7518 §3.3 and §3.5 ask for 2048 bits at least; more would cost the edge milliseconds a signature.
+_RSA_BITS: Final = 2048
 
 
-_GENERATORS: Final[Mapping[str, Callable[[], Jwk]]] = {"ES256": _p256}
+def _elliptic(curve: ec.EllipticCurve) -> Callable[[], Jwk]:
+    return lambda: ECAlgorithm.to_jwk(ec.generate_private_key(curve), as_dict=True)
+
+
+def _rsa() -> Jwk:
+    return RSAAlgorithm.to_jwk(rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS), as_dict=True)
+
+
+_GENERATORS: Final[Mapping[str, Callable[[], Jwk]]] = {
+    "ES256": _elliptic(ec.SECP256R1()),
+    "ES384": _elliptic(ec.SECP384R1()),
+    "RS256": _rsa,
+    "PS256": _rsa,
+}
+ALGORITHMS: Final[tuple[str, ...]] = tuple(_GENERATORS)
+"""Every `Algorithm`. What verifies accepts all of them, so that a ring may hold keys of several at a time."""
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
@@ -39,6 +56,7 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
 def public_jwk(jwk: Mapping[str, Any], algorithm: str) -> Jwk:
     """The public half of a key, with kid, use and alg; private members never get through.
 
+    `algorithm` is the one that this key signs with: a key keeps it for life (RFC 8725 §3.1: one algorithm per key).
     Raises ValueError as `thumbprint` does.
     """
     return {**_members(jwk, _PUBLIC_MEMBERS), "kid": thumbprint(jwk), "use": "sig", "alg": algorithm}
@@ -47,7 +65,7 @@ def public_jwk(jwk: Mapping[str, Any], algorithm: str) -> Jwk:
 def generate_key(algorithm: str) -> tuple[Jwk, Jwk]:
     """Make a new signing key: (private JWK, public JWK), both with kid = thumbprint (I10: same kid, same key).
 
-    Raises ValueError for an algorithm other than ES256.
+    Raises ValueError for an algorithm that is not an `Algorithm`.
     """
     generator = _GENERATORS.get(algorithm)
     if generator is None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import jwt
-from jwt.algorithms import ECAlgorithm
 
 from portcullis.contract import Contract, load
 from portcullis.contract.api_products import api_products
@@ -156,9 +155,9 @@ class Deployed:
     def sign(
         self, claims: dict[str, Any], header: dict[str, Any] | None = None, private: dict[str, Any] | None = None
     ) -> str:
-        key = ECAlgorithm.from_jwk(private or self.private)
+        key = jwt.PyJWK(private or self.private)
         headers = {"typ": "txntoken+jwt", "kid": self.private["kid"], **(header or {})}
-        return jwt.encode(claims, key, algorithm="ES256", headers=headers)  # pyright: ignore[reportArgumentType]
+        return jwt.encode(claims, key.key, algorithm=key.algorithm_name, headers=headers)
 
     def token(self, operation: str = "list-orders", **changed: Any) -> str:
         return self.sign(self.claims(operation, **changed))

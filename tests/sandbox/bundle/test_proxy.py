@@ -305,6 +305,18 @@ async def test_a_new_key_is_trusted_as_soon_as_it_is_published(apigee: Deployed)
     assert (await apigee.call("GET /orders", apigee.sign(apigee.claims(), header, private))).status_code == 200
 
 
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "RS256", "PS256"])
+async def test_a_key_of_each_algorithm_of_the_ring_is_trusted_beside_the_others(
+    apigee: Deployed, algorithm: str
+) -> None:
+    private, public = generate_key(algorithm)
+    apigee.publish(public)
+    assert (
+        await apigee.call("GET /orders", apigee.sign(apigee.claims(), {"kid": public["kid"]}, private))
+    ).status_code == 200
+    assert (await apigee.call("GET /orders", apigee.token())).status_code == 200
+
+
 async def test_a_broken_key_is_no_fault_of_the_caller(apigee: Deployed) -> None:
     apigee.publish({**apigee.public, "x": "AAAA"})
     answer = await apigee.call("GET /orders", apigee.token())

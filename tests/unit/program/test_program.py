@@ -140,6 +140,7 @@ BAD_SETTINGS = [
     ("rotationPeriod", "daily", "a whole number of s|m|h|d"),
     ("edgeRoute", "dns", "one of domain, route"),
     ("rotation", "sometimes", "one of auto, paused"),
+    ("revoke", "current", "a whole number"),
 ]
 
 

@@ -9,7 +9,9 @@ import pytest
 from components import clock
 from components.clock import CLOCK_FILE_VARIABLE, ClockError
 from components.random_secret import RandomSecretProvider
+from components.read_back import READ_BACK_VARIABLE, ReadBackError
 from components.ring_resources import PublishedKeyProvider, RingGenerationProvider, SigningKeyProvider
+from portcullis.ring import ReadBack
 
 HOUR = 3600
 SETTINGS: dict[str, Any] = {
@@ -19,8 +21,13 @@ SETTINGS: dict[str, Any] = {
     "leeway_seconds": 10.0,
     "clock_error_seconds": 5.0,
     "edge_propagation_seconds": 120.0,
+    "edge_cache_seconds": 0.0,
+    "apigee_propagation_seconds": 60.0,
     "key_cache_seconds": 300.0,
+    "delivery_seconds": 20.0,
+    "reuse_seconds": 0.0,
     "mode": "auto",
+    "revoke": 0.0,
     # What the program always says; `check` puts in where the ring stands.
     "generation": 1.0,
     "rotated_at": "",
@@ -92,6 +99,69 @@ def test_a_period_below_the_bound_is_a_check_failure_that_names_it() -> None:
     checked = RingGenerationProvider().check({}, {**SETTINGS, "period_seconds": 60.0})
     assert [failure.property for failure in checked.failures] == ["period_seconds"]
     assert "R_min" in checked.failures[0].reason
+
+
+def test_a_due_step_tells_what_it_does(moved_clock: MovedClock) -> None:
+    first = _check({})
+    assert first["last_change"] == "new ring: key 1 signs, key 2 is published and waits"
+    moved_clock.move(25 * HOUR)
+    second = _check(first)
+    assert second["last_change"] == "rotation: key 2 signs instead of key 1, key 3 is published and waits"
+    assert [second[slot] for slot in ("previous", "current", "next")] == [1, 2, 3]
+    assert _check(second)["last_change"] == second["last_change"]
+
+
+def test_a_revoked_key_is_promoted_away_and_then_dropped(moved_clock: MovedClock) -> None:
+    first = _check({})
+    moved_clock.move(HOUR)
+    promoted = _check(first, revoke=1.0)
+    assert [promoted[slot] for slot in ("previous", "current", "next", "revoked")] == [1, 2, 3, 1]
+    assert promoted["drops_at"] > promoted["rotated_at"]
+    moved_clock.move(HOUR + 240)
+    dropped = _check(promoted, revoke=1.0)
+    assert [dropped[slot] for slot in ("generation", "previous", "current", "next", "revoked")] == [3, 0, 2, 3, 0]
+    assert dropped["drops_at"] == ""
+    assert _check(dropped, revoke=1.0) == dropped
+
+
+def test_an_emergency_too_soon_is_a_check_failure_of_the_setting(moved_clock: MovedClock) -> None:
+    checked = RingGenerationProvider().check(_check({}), {**SETTINGS, "revoke": 1.0})
+    assert [failure.property for failure in checked.failures] == ["revoke"]
+    assert "key 1 cannot be revoked before" in checked.failures[0].reason
+
+
+@pytest.fixture
+def read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(READ_BACK_VARIABLE, str(tmp_path / "read-back.json"))
+    return tmp_path / "read-back.json"
+
+
+def test_a_tier_that_was_read_back_behind_holds_the_step_and_says_why(moved_clock: MovedClock, read_back: Path) -> None:
+    read_back.write_text(ReadBack(1, frozenset("ab"), frozenset("ab"), "accepted").to_json(), encoding="utf-8")
+    first = {**_check({}), "generation": 2.0, "current": 2.0, "next": 3.0, "previous": 1.0}
+    moved_clock.move(25 * HOUR)
+    held = _check(first)
+    assert held["generation"] == 2
+    assert held["settled_at"] > first["settled_at"]
+    assert "the Worker is at seq 1, the ring at 2" in held["held"]
+
+
+def test_a_restored_older_state_is_a_check_failure_that_says_what_to_do(
+    moved_clock: MovedClock, read_back: Path
+) -> None:
+    read_back.write_text(ReadBack(9, frozenset("ab"), frozenset("ab")).to_json(), encoding="utf-8")
+    checked = RingGenerationProvider().check({**SETTINGS, **_check({}), "generation": 7.0}, SETTINGS)
+    assert [failure.property for failure in checked.failures] == ["generation"]
+    assert "Restore the newest state" in checked.failures[0].reason
+
+
+def test_what_was_read_back_is_never_guessed(read_back: Path) -> None:
+    for wrong in ("", "{}", None):
+        read_back.unlink(missing_ok=True)
+        if wrong is not None:
+            read_back.write_text(wrong, encoding="utf-8")
+        with pytest.raises(ReadBackError, match="portcullis rotate"):
+            _check({})
 
 
 @pytest.mark.parametrize("content", ["", "not json", "[]", '{"offset": 1}', '{"offset_seconds": "soon"}'])

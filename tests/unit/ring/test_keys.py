@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portcullis.ring import generate_key, public_jwk, thumbprint, worker_ring
+from portcullis.ring import ALGORITHMS, generate_key, public_jwk, thumbprint, worker_ring
 
 # RFC 7638 §3.1.
 RFC_7638_KEY = {
@@ -49,25 +49,36 @@ def test_a_key_that_is_none_has_no_name(broken: dict[str, Any]) -> None:
         thumbprint(broken)
 
 
-def test_a_new_key_signs_what_its_public_half_verifies() -> None:
-    private, public = generate_key("ES256")
-    token = jwt.encode({"sub": "somebody"}, jwt.PyJWK(private).key, algorithm="ES256")
-    assert jwt.decode(token, jwt.PyJWK(public).key, algorithms=["ES256"]) == {"sub": "somebody"}
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_new_key_signs_what_its_public_half_verifies(algorithm: str) -> None:
+    private, public = generate_key(algorithm)
+    token = jwt.encode({"sub": "somebody"}, jwt.PyJWK(private).key, algorithm=algorithm)
+    assert jwt.decode(token, jwt.PyJWK(public).key, algorithms=[algorithm]) == {"sub": "somebody"}
 
 
-def test_a_new_key_is_named_by_its_thumbprint_in_both_halves() -> None:
-    private, public = generate_key("ES256")
+ELLIPTIC = ({"kty", "crv", "x", "y"}, {"d"})
+RSA = ({"kty", "n", "e"}, {"d", "p", "q", "dp", "dq", "qi"})
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "members"), [("ES256", ELLIPTIC), ("ES384", ELLIPTIC), ("RS256", RSA), ("PS256", RSA)]
+)
+def test_a_new_key_is_named_by_its_thumbprint_in_both_halves(
+    algorithm: str, members: tuple[set[str], set[str]]
+) -> None:
+    private, public = generate_key(algorithm)
     assert private["kid"] == public["kid"] == thumbprint(public)
     assert len(public["kid"]) == 43
-    assert set(public) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
-    assert set(private) == {*public, "d"}
+    assert set(public) == members[0] | {"kid", "use", "alg"}
+    assert set(private) == set(public) | members[1]
+    assert private["alg"] == public["alg"] == algorithm
 
 
 def test_two_keys_are_never_the_same() -> None:
     assert generate_key("ES256")[1]["kid"] != generate_key("ES256")[1]["kid"]
 
 
-@pytest.mark.parametrize("algorithm", ["HS256", "none", "RS256", "es256", ""])
+@pytest.mark.parametrize("algorithm", ["HS256", "none", "ES512", "es256", ""])
 def test_no_key_is_made_for_another_algorithm(algorithm: str) -> None:
     with pytest.raises(ValueError, match="use one of ES256"):
         generate_key(algorithm)
@@ -81,12 +92,21 @@ def test_the_public_half_of_a_private_key_holds_nothing_private() -> None:
 
 def test_the_ring_of_the_worker_holds_one_private_key_and_the_public_ones() -> None:
     (private, current), (other, following) = generate_key("ES256"), generate_key("ES256")
-    text = worker_ring(7, "ES256", private, [current, other])
+    text = worker_ring(7, private, [current, other])
     ring = json.loads(text)
-    assert (ring["seq"], ring["alg"], ring["signing"]) == (7, "ES256", private)
+    assert (ring["seq"], ring["signing"]) == (7, private)
     assert ring["keys"] == [current, following]
     assert other["d"] not in text
-    assert text == worker_ring(7, "ES256", private, [current, other])
+    assert text == worker_ring(7, private, [current, other])
+
+
+@pytest.mark.parametrize("signing", ALGORITHMS)
+@pytest.mark.parametrize("others", ALGORITHMS)
+def test_a_ring_of_any_algorithms_fits_a_binding(signing: str, others: str) -> None:
+    private, current = generate_key(signing)
+    text = worker_ring(2**53 - 1, private, [generate_key(others)[1], current, generate_key(others)[1]])
+    assert len(text.encode()) <= 5 * 1024
+    assert [key["alg"] for key in json.loads(text)["keys"]] == [others, signing, others]
 
 
 def test_a_ring_that_nobody_could_trust_is_refused_without_showing_a_key() -> None:
@@ -97,9 +117,12 @@ def test_a_ring_that_nobody_could_trust_is_refused_without_showing_a_key() -> No
         (7, current, [current], "no private half"),
         (7, {**private, "kid": following["kid"]}, [current], "not its RFC 7638 thumbprint"),
         (7, private, [{**current, "kid": "other"}], "not its RFC 7638 thumbprint"),
+        (7, {**private, "alg": "ES384"}, [current], "not among the ring's public keys"),
+        (7, {**private, "alg": "HS256"}, [current], "alg is none of ES256"),
+        (7, private, [current, {name: following[name] for name in ("kty", "crv", "x", "y", "kid")}], "alg is none of"),
         (0, private, [current], "counts from 1"),
         (7, private, [current, *(generate_key("ES256")[1] for _ in range(40))], "larger than"),
     ]:
         with pytest.raises(ValueError, match=says) as refusal:
-            worker_ring(seq, "ES256", signing, keys)
+            worker_ring(seq, signing, keys)
         assert private["d"] not in str(refusal.value)

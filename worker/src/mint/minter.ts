@@ -67,14 +67,14 @@ export class Minter {
         sub_hash: transaction.subjectHash,
       },
     })
-      .setProtectedHeader({ alg: ring.alg, kid: ring.signing.kid, typ: "txntoken+jwt" })
+      .setProtectedHeader({ alg: ring.signing.alg, kid: ring.signing.kid, typ: "txntoken+jwt" })
       .sign(this.#key);
   }
 }
 
 /** Importing costs as much as a third of a signature, so it is done once in an isolate. */
-async function signingKey({ alg, signing }: Ring): Promise<CryptoKey> {
-  const key = await importJWK(signing, alg);
+async function signingKey({ signing }: Ring): Promise<CryptoKey> {
+  const key = await importJWK(signing, signing.alg);
   if (!(key instanceof CryptoKey)) throw new TypeError("the ring's signing key is no asymmetric key");
   return key;
 }

@@ -6,59 +6,92 @@ import { isJsonObject } from "../support/json";
 export interface Ring {
   /** The ring's generation, which only grows. */
   readonly seq: number;
-  readonly alg: "ES256";
   /** The private key that signs now. */
   readonly signing: SigningJwk;
-  /** The public keys that Apigee trusts: previous, current, next. */
+  /** The public keys that Apigee trusts: previous, current, next. They need not be of one algorithm. */
   readonly keys: readonly PublicJwk[];
 }
 
-/** The public half of a P-256 key. `kid` is its RFC 7638 thumbprint. */
+/** What a key of the ring may sign with (RFC 7518 §3.1). */
+export type RingAlgorithm = "ES256" | "ES384" | "RS256" | "PS256";
+
+/** The public half of a key. `kid` is its RFC 7638 thumbprint, `alg` the one algorithm it is for. */
 export interface PublicJwk extends JWK {
-  readonly kty: "EC";
-  readonly crv: "P-256";
+  readonly kty: "EC" | "RSA";
+  readonly alg: RingAlgorithm;
   readonly kid: string;
-  readonly x: string;
-  readonly y: string;
 }
 
-/** A P-256 key with its private half. */
+/** A key with its private half. */
 export interface SigningJwk extends PublicJwk {
   readonly d: string;
 }
 
-const coordinate = text(43, /^[A-Za-z0-9_-]{43}$/);
-const publicMembers = {
-  kty: oneOf(["EC"]),
-  crv: oneOf(["P-256"]),
-  kid: coordinate,
-  x: coordinate,
-  y: coordinate,
+type Members = Readonly<Record<string, Decoder<string>>>;
+
+const thumbprint = base64url(43);
+/** What a key of each algorithm consists of (RFC 7518 §6.2 and §6.3), without what every key has. */
+const MEMBERS: Readonly<Record<RingAlgorithm, { readonly public: Members; readonly private: Members }>> = {
+  ES256: elliptic("P-256", 43),
+  ES384: elliptic("P-384", 64),
+  RS256: rsa2048(),
+  PS256: rsa2048(),
 };
-const publicKey = jwk(record<Omit<PublicJwk, keyof JWK> & Pick<PublicJwk, "kty" | "crv" | "kid" | "x" | "y">>(publicMembers));
-const signingKey = jwk(
-  record<Pick<SigningJwk, "kty" | "crv" | "kid" | "x" | "y" | "d">>({ ...publicMembers, d: coordinate }),
-);
+const algorithm = oneOf(["ES256", "ES384", "RS256", "PS256"]);
+/** Metadata of a JWK (RFC 7517 §4) that says nothing here: the key's place does. */
+const METADATA: ReadonlySet<string> = new Set(["use", "key_ops", "ext"]);
+
 const ring = record<Ring>({
   seq: integer(1, Number.MAX_SAFE_INTEGER),
-  alg: oneOf(["ES256"]),
-  signing: signingKey,
-  keys: list(publicKey, 1, 3),
+  signing: (value, at) => {
+    const { key, members } = decodeKey(value, at, "private");
+    return { ...members, ...key, d: members["d"] ?? "" };
+  },
+  keys: list((value, at) => {
+    const { key, members } = decodeKey(value, at, "public");
+    return { ...members, ...key };
+  }, 1, 3),
 });
 
 /** Reads the RING secret's document. Throws {@link DecodeError}, which names a place and no value. */
 export function decodeRing(document: unknown): Ring {
   const decoded = ring(document, "$");
+  const { kid, alg } = decoded.signing;
   // Else Apigee could not know the key, and would refuse everything it signs.
-  if (!decoded.keys.some(({ kid }) => kid === decoded.signing.kid)) throw new DecodeError("$.keys lacks the signing key");
+  if (!decoded.keys.some((key) => key.kid === kid && key.alg === alg)) throw new DecodeError("$.keys lacks the signing key");
   return decoded;
 }
 
-/** Metadata of a JWK (RFC 7517 §4) says nothing here: the ring's place and `alg` do. */
-function jwk<Key>(decoder: Decoder<Key>): Decoder<Key> {
-  const metadata = new Set(["alg", "use", "key_ops", "ext"]);
-  return (value, at) => {
-    if (!isJsonObject(value)) return decoder(value, at);
-    return decoder(Object.fromEntries(Object.entries(value).filter(([name]) => !metadata.has(name))), at);
+/** Reads a key by the members of its algorithm: one more, or one less, is refused. */
+function decodeKey(
+  value: unknown,
+  at: string,
+  half: "public" | "private",
+): { readonly key: PublicJwk; readonly members: Readonly<Record<string, string>> } {
+  if (!isJsonObject(value)) throw new DecodeError(`${at} is not an object`);
+  const alg = algorithm(value["alg"], `${at}.alg`);
+  const expected = { alg: oneOf([alg]), kid: thumbprint, ...MEMBERS[alg].public, ...(half === "private" ? MEMBERS[alg].private : {}) };
+  const written = Object.fromEntries(Object.entries(value).filter(([name]) => !METADATA.has(name)));
+  const members = record<Record<string, string>>(expected)(written, at);
+  return { key: { alg, kty: alg.startsWith("E") ? "EC" : "RSA", kid: members["kid"] ?? "" }, members };
+}
+
+function elliptic(curve: string, length: number): { readonly public: Members; readonly private: Members } {
+  const coordinate = base64url(length);
+  return {
+    public: { kty: oneOf(["EC"]), crv: oneOf([curve]), x: coordinate, y: coordinate },
+    private: { d: coordinate },
   };
+}
+
+function rsa2048(): { readonly public: Members; readonly private: Members } {
+  const [whole, half] = [base64url(342), base64url(171)];
+  return {
+    public: { kty: oneOf(["RSA"]), n: whole, e: oneOf(["AQAB"]) },
+    private: { d: whole, p: half, q: half, dp: half, dq: half, qi: half },
+  };
+}
+
+function base64url(length: number): Decoder<string> {
+  return text(length, new RegExp(`^[A-Za-z0-9_-]{${String(length)}}$`));
 }

@@ -13,6 +13,7 @@ import workerd from "workerd";
 import { WebSocket } from "ws";
 import { Internet } from "./internet";
 import { KvStub } from "./kv";
+import { type RingAlgorithm } from "../../src/mint/ring";
 import { TokenMaker } from "./tokens";
 
 /** The policy table that tests run with; a test may change a copy. */
@@ -54,14 +55,24 @@ export interface EdgeOptions {
   readonly bindings?: Readonly<Record<string, string | null>>;
 }
 
-/** A ring of one P-256 key, as the RING secret is written. */
-export function newRing(): { readonly secret: string; readonly publicJwk: JsonWebKey & { readonly kid: string } } {
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const { d, crv = "", x = "", y = "" } = privateKey.export({ format: "jwk" });
+/** What is written into the RING secret, and the public half of its one key. */
+export interface NewRing {
+  readonly secret: string;
+  readonly publicJwk: JsonWebKey & { readonly kid: string };
+}
+
+/** A ring of one new key, as the RING secret is written. */
+export function newRing(algorithm: RingAlgorithm = "ES256"): NewRing {
+  const { privateKey, publicKey } = algorithm.startsWith("ES")
+    ? generateKeyPairSync("ec", { namedCurve: algorithm === "ES256" ? "P-256" : "P-384" })
+    : generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const members = publicKey.export({ format: "jwk" });
   // RFC 7638 §3: the required members, sorted, without white space.
-  const kid = createHash("sha256").update(JSON.stringify({ crv, kty: "EC", x, y })).digest("base64url");
-  const publicJwk = { kty: "EC", crv, kid, x, y };
-  return { secret: JSON.stringify({ seq: 7, alg: "ES256", signing: { ...publicJwk, d }, keys: [publicJwk] }), publicJwk };
+  const required = Object.fromEntries(Object.entries(members).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const kid = createHash("sha256").update(JSON.stringify(required)).digest("base64url");
+  const publicJwk = { ...members, kid, alg: algorithm };
+  const signing = { ...privateKey.export({ format: "jwk" }), kid, alg: algorithm };
+  return { secret: JSON.stringify({ seq: 7, signing, keys: [publicJwk] }), publicJwk };
 }
 
 /** The id of the Worker's version in tests. */

@@ -17,6 +17,10 @@ function ring(change: (ring: Record<string, unknown>) => Record<string, unknown>
   return JSON.stringify(change(JSON.parse(newRing().secret) as Record<string, unknown>));
 }
 
+function rsa(change: (ring: Record<string, unknown>) => Record<string, unknown>): string {
+  return JSON.stringify(change(JSON.parse(newRing("RS256").secret) as Record<string, unknown>));
+}
+
 function policy(change: (policy: Record<string, unknown>) => unknown): unknown {
   return change(policyDocument());
 }
@@ -30,14 +34,14 @@ describe("bindings", () => {
     const checked = checkBindings(GOOD, policyDocument());
     expect(checked).toMatchObject({
       ok: true,
-      value: { apigeeOrigin: "https://apigee.acme.example", environment: "test", ring: { seq: 7, alg: "ES256" } },
+      value: { apigeeOrigin: "https://apigee.acme.example", environment: "test", ring: { seq: 7, signing: { alg: "ES256" } } },
     });
   });
 
   test("a key's metadata is of no account", () => {
     const marked = ring((document) => ({
       ...document,
-      signing: { ...(document["signing"] as object), alg: "ES256", use: "sig" },
+      signing: { ...(document["signing"] as object), use: "sig", key_ops: ["sign"], ext: true },
     }));
     expect(checkBindings({ ...GOOD, RING: marked }, policyDocument()).ok).toBe(true);
   });
@@ -61,7 +65,11 @@ describe("bindings", () => {
     ["VERSION is missing", "VERSION", undefined, "missing"],
     ["VERSION has no id", "VERSION", { tag: "s3cret" }, "$.id"],
     ["RING is no JSON", "RING", "s3cret", "no JSON"],
-    ["RING has another algorithm", "RING", ring((it) => ({ ...it, alg: "HS256" })), "$.alg"],
+    ["RING signs by another algorithm", "RING", ring((it) => ({ ...it, signing: { ...(it["signing"] as object), alg: "HS256" } })), "$.signing.alg"],
+    ["RING has a key without an algorithm", "RING", ring((it) => ({ ...it, keys: [without((it["keys"] as Record<string, unknown>[])[0] ?? {}, "alg")] })), "$.keys[0].alg"],
+    ["RING has a key of another curve", "RING", ring((it) => ({ ...it, signing: { ...(it["signing"] as object), crv: "P-384" } })), "$.signing.crv"],
+    ["RING has an elliptic key that signs as RSA", "RING", ring((it) => ({ ...it, signing: { ...(it["signing"] as object), alg: "RS256" } })), "not known"],
+    ["RING publishes its signing key for another algorithm", "RING", rsa((it) => ({ ...it, keys: [{ ...((it["keys"] as object[])[0]), alg: "PS256" }] })), "signing key"],
     ["RING has no seq", "RING", ring((it) => without(it, "seq")), "$.seq"],
     ["RING has seq 0", "RING", ring((it) => ({ ...it, seq: 0 })), "$.seq"],
     ["RING has four keys", "RING", ring((it) => ({ ...it, keys: Array(4).fill((it["keys"] as unknown[])[0]) })), "$.keys"],

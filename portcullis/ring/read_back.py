@@ -1,0 +1,89 @@
+"""What the deployed gateway holds, read from both tiers rather than remembered, and what that says of a ring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from portcullis.ring.slots import Ring
+
+Canary: TypeAlias = Literal["accepted", "refused", "not sent"]
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What was found in the deployed gateway.
+
+    `worker_seq` is the seq of the ring in the deployed Worker (0 where none is deployed); `worker_kids` are the
+    published keys in that ring; `apigee_kids` those that Apigee holds. `canary` tells how Apigee answered a token
+    signed with `next`.
+    """
+
+    worker_seq: int
+    worker_kids: frozenset[str]
+    apigee_kids: frozenset[str]
+    canary: Canary = "not sent"
+
+    def to_json(self) -> str:
+        """Write it for the process that decides the step; `read_back_from_json` reads it."""
+        worker = {"seq": self.worker_seq, "kids": sorted(self.worker_kids)}
+        return json.dumps({"worker": worker, "apigee": {"kids": sorted(self.apigee_kids)}, "canary": self.canary})
+
+
+def read_back_from_json(text: str) -> ReadBack:
+    """Read what `ReadBack.to_json` wrote. Raises ValueError for anything else."""
+    document = json.loads(text)
+    try:
+        worker, apigee, canary = document["worker"], document["apigee"], document["canary"]
+        found = ReadBack(int(worker["seq"]), frozenset(worker["kids"]), frozenset(apigee["kids"]), canary)
+    except (KeyError, TypeError):
+        raise ValueError("it lacks worker.seq, worker.kids, apigee.kids or canary") from None
+    if canary not in get_args(Canary):
+        raise ValueError(f"canary is none of {', '.join(get_args(Canary))}")
+    return found
+
+
+class RingConflictError(RuntimeError):
+    """The deployed gateway is ahead of this state, or at the same seq with other keys: nothing may be written."""
+
+
+def refuse_conflict(seq: int, found: ReadBack, kids: frozenset[str] | None = None) -> None:
+    """Refuse to write a ring of `seq` over a higher one, or over an equal one of other keys (I7).
+
+    `kids` are the keys of the ring to write, where they are known. Raises RingConflictError, which says what to do.
+    """
+    if found.worker_seq > seq:
+        raise RingConflictError(
+            f"the deployed Worker holds the ring at seq {found.worker_seq}, this state is at seq {seq}: an older state"
+            " was restored, or another one manages this gateway. Nothing was changed and the gateway serves. Restore"
+            " the newest state (`pulumi stack history`, `pulumi stack import`). Where it is lost for good, delete this"
+            f" state's RingGeneration (`pulumi state delete`): the next update begins a new ring at seq"
+            f" {found.worker_seq + 1}"
+        )
+    if found.worker_seq == seq and kids is not None and found.worker_kids != kids:
+        raise RingConflictError(
+            f"the deployed Worker holds other keys at seq {seq} than this state: two states have moved the ring on."
+            " Nothing was changed and the gateway serves. Find the state that the Worker was updated from and use it"
+            " alone"
+        )
+
+
+def lag(ring: Ring, found: ReadBack) -> str:
+    """How the deployed gateway is behind `ring`, in one line that says what to do; empty where it is not."""
+    return "; ".join(_lags(ring, found))
+
+
+def _lags(ring: Ring, found: ReadBack) -> Iterator[str]:
+    if found.worker_seq < ring.seq:
+        yield (
+            f"the Worker is at seq {found.worker_seq}, the ring at {ring.seq}: this update brings it up; see why the"
+            " last one did not"
+        )
+    missing = found.worker_kids - found.apigee_kids
+    if missing:
+        yield (
+            f"Apigee lacks {len(missing)} key(s) of the Worker's ring ({', '.join(sorted(missing))}): run"
+            " `pulumi refresh`, then `pulumi up`"
+        )
