@@ -47,6 +47,22 @@ class Tokens:
         """Forget a token; tell whether it was known."""
         return self._store.delete(TOKENS, self._key(organization, kind, token))
 
+    @staticmethod
+    def digest(token: str) -> str:
+        """Return what a token is stored under."""
+        return hashlib.sha256(token.encode()).hexdigest()
+
+    def update(self, organization: str, kind: Kind, digest: str, document: JsonObject) -> None:
+        """Replace the document of a token that is still known, whose life stays what it is."""
+        key = f"{organization}/{kind}/{digest}"
+        found = self._store.get(TOKENS, key)
+        if found is not None:
+            self._store.put(TOKENS, key, {**found, "document": document})
+
+    def delete_digest(self, organization: str, kind: Kind, digest: str) -> None:
+        """Forget the token of a digest."""
+        self._store.delete(TOKENS, f"{organization}/{kind}/{digest}")
+
     def documents(self, organization: str, kind: Kind) -> Iterator[tuple[str, JsonObject]]:
         """Yield (store key, document) of every token of a kind, for revocation by app or user."""
         for key, body in self._store.items(TOKENS, f"{organization}/{kind}/"):
@@ -65,6 +81,6 @@ class Tokens:
         expires_at = body["expires_at"]
         return expires_at is not None and self._clock.now() >= expires_at + grace
 
-    @staticmethod
-    def _key(organization: str, kind: Kind, token: str) -> str:
-        return f"{organization}/{kind}/{hashlib.sha256(token.encode()).hexdigest()}"
+    @classmethod
+    def _key(cls, organization: str, kind: Kind, token: str) -> str:
+        return f"{organization}/{kind}/{cls.digest(token)}"

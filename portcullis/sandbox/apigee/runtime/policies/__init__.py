@@ -13,6 +13,7 @@ from portcullis.sandbox.apigee.runtime.policies.json_threat_protection import JS
 from portcullis.sandbox.apigee.runtime.policies.json_to_xml import JSONToXML
 from portcullis.sandbox.apigee.runtime.policies.key_value_map_operations import KeyValueMapOperations
 from portcullis.sandbox.apigee.runtime.policies.message_logging import MessageLogging
+from portcullis.sandbox.apigee.runtime.policies.oauth import OAuthV2
 from portcullis.sandbox.apigee.runtime.policies.quota import Quota
 from portcullis.sandbox.apigee.runtime.policies.raise_fault import RaiseFault
 from portcullis.sandbox.apigee.runtime.policies.regular_expression_protection import RegularExpressionProtection
@@ -35,6 +36,7 @@ REGISTRY: dict[str, type[Policy]] = {
         JSONToXML,
         KeyValueMapOperations,
         MessageLogging,
+        OAuthV2,
         Quota,
         RaiseFault,
         RegularExpressionProtection,

@@ -1,0 +1,294 @@
+"""GenerateAccessToken and RefreshAccessToken: from a token request to tokens."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portcullis.sandbox.apigee.runtime.context import Context
+from portcullis.sandbox.apigee.runtime.faults import Fault
+from portcullis.sandbox.apigee.runtime.message import Message
+from portcullis.sandbox.apigee.runtime.policies.base import Setting
+from portcullis.sandbox.apigee.runtime.policies.consumers import Consumer, check_active, find_consumer
+from portcullis.sandbox.apigee.runtime.policies.oauth.errors import RequestError, token_fault
+from portcullis.sandbox.apigee.runtime.policies.oauth.tokens import (
+    ACCESS_LENGTH,
+    APPROVED,
+    REFRESH_LENGTH,
+    Issued,
+    answer_of,
+    client_of,
+    new_token,
+    token_variables,
+)
+from portcullis.sandbox.apigee.runtime.values import as_flag
+
+ACCESS_SECONDS, REFRESH_SECONDS = 1800.0, 63072000.0
+"""The lives of tokens where the policy sets none: half an hour, and two years."""
+
+EXTERNAL_STATUS = "oauth_external_authorization_status"
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A custom attribute of a token; one that is not displayed is kept, but not told the client."""
+
+    name: str
+    value: Setting
+    displayed: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """Where the parts of a token request are, as names of variables, and how the policy answers it."""
+
+    grant_type: str
+    client_id: str
+    client_secret: str
+    refresh_token: str
+    user_name: str
+    password: str
+    scope: str
+    end_user: str
+    external: bool
+    external_access: str
+    external_refresh: str
+    answers: bool
+    rfc: bool
+
+
+@dataclass(frozen=True)
+class Lives:
+    """How long tokens live, in milliseconds, or -1 for good; the variable's value where it has one."""
+
+    access: Setting
+    refresh: Setting
+
+
+@dataclass(frozen=True)
+class Generate:
+    """The operation GenerateAccessToken, for the grants that the policy lists."""
+
+    policy: str
+    request: Request
+    lives: Lives
+    grants: frozenset[str]
+    attributes: tuple[Attribute, ...]
+
+    def run(self, context: Context) -> None:
+        """Issue an access token, with the password grant a refresh token too; raises `Fault`."""
+        try:
+            grant = _needed(context, self.request.grant_type)
+            if grant not in self.grants:
+                raise RequestError("unsupported_grant_type", f"Unsupported grant type : {grant}", "invalid_request")
+            client = authenticate(context, self.request)
+            if grant == "password":
+                _needed(context, self.request.user_name)
+                _needed(context, self.request.password)
+            issued = self._issued(context, client, grant)
+            access = _external(context, self.request.external_access) or new_token(ACCESS_LENGTH)
+            refresh = ""
+            if grant == "password":
+                refresh = _external(context, self.request.external_refresh) or new_token(REFRESH_LENGTH)
+                issued.refresh_issued_at, issued.refresh_status = context.now, APPROVED
+                issued.refresh_expires_at = _ends(context, self.lives.refresh, REFRESH_SECONDS)
+        except RequestError as error:
+            raise _refused(context, self.policy, self.request, error) from None
+        store(context, issued, access, refresh)
+        tell(context, self.policy, self.request, issued, access, refresh)
+
+    def _issued(self, context: Context, client: Consumer, grant: str) -> Issued:
+        values = {one.name: text for one in self.attributes if (text := one.value.text(context)) is not None}
+        return Issued(
+            **client_of(client),
+            scope=_scope(context, self.request.scope, client),
+            grant_type=grant,
+            issued_at=context.now,
+            expires_at=_ends(context, self.lives.access, ACCESS_SECONDS),
+            end_user=(context.variables.text(self.request.end_user) if self.request.end_user else None) or "",
+            attributes=values,
+            hidden=[one.name for one in self.attributes if not one.displayed],
+        )
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """The operation RefreshAccessToken: another access token, and unless it is reused another refresh token."""
+
+    policy: str
+    request: Request
+    lives: Lives
+    reuse: bool
+    attributes: tuple[Attribute, ...]
+
+    def run(self, context: Context) -> None:
+        """Exchange the refresh token; raises `Fault`."""
+        try:
+            grant = _needed(context, self.request.grant_type)
+            if grant != "refresh_token":
+                raise RequestError("unsupported_grant_type", f"Unsupported grant type : {grant}", "invalid_request")
+            presented = _needed(context, self.request.refresh_token)
+            client = authenticate(context, self.request)
+            issued = self._found(context, presented, client)
+        except RequestError as error:
+            raise _refused(context, self.policy, self.request, error) from None
+        refresh = presented if self.reuse else new_token(REFRESH_LENGTH)
+        self._renew(context, issued, presented)
+        access = _external(context, self.request.external_access) or new_token(ACCESS_LENGTH)
+        store(context, issued, access, refresh)
+        tell(context, self.policy, self.request, issued, access, refresh)
+
+    def _found(self, context: Context, presented: str, client: Consumer) -> Issued:
+        tokens, organization = context.services.tokens, context.place.organization
+        document = tokens.get(organization, "refresh", presented)
+        if document is None:
+            raise RequestError("invalid_grant", "Invalid Refresh Token", "invalid_request")
+        issued = Issued.read(document)
+        if issued.client_id != client.credential["consumerKey"] or issued.refresh_status != APPROVED:
+            raise RequestError("invalid_grant", "Invalid Refresh Token", "invalid_request")
+        if tokens.is_expired(organization, "refresh", presented):
+            raise RequestError("invalid_grant", "Refresh Token expired", "invalid_request")
+        return issued
+
+    def _renew(self, context: Context, issued: Issued, presented: str) -> None:
+        """Take the old tokens out of use, and date the new ones."""
+        forget_access(context, issued)
+        if not self.reuse:
+            context.services.tokens.delete(context.place.organization, "refresh", presented)
+            issued.refresh_issued_at = context.now
+            issued.refresh_expires_at = _ends(context, self.lives.refresh, REFRESH_SECONDS)
+        issued.issued_at = context.now
+        issued.expires_at = _ends(context, self.lives.access, ACCESS_SECONDS)
+        issued.refresh_count += 1
+        issued.grant_type = "refresh_token"
+        values = {one.name: text for one in self.attributes if (text := one.value.text(context)) is not None}
+        issued.attributes.update(values)
+
+
+def authenticate(context: Context, request: Request) -> Consumer:
+    """Return the client that the request authenticates; raises `RequestError`.
+
+    The credentials are in the Authorization header, by the Basic scheme, or in parameters. With external
+    authorization whoever did that says so in a variable, and the secret is not looked at.
+    """
+    client_id, secret = _basic(context)
+    if not client_id:
+        client_id = context.variables.text(request.client_id) or ""
+        secret = context.variables.text(request.client_secret) or ""
+    if not client_id:
+        raise RequestError("invalid_request", "Required param : client_id")
+    found = find_consumer(context, client_id)
+    if found is None:
+        raise RequestError("invalid_client", "ClientId is Invalid")
+    if request.external:
+        if not as_flag(context.variables.get(EXTERNAL_STATUS)):
+            raise RequestError("invalid_client", "External authorization failed")
+    elif not hmac.compare_digest(secret.encode(), str(found.credential.get("consumerSecret", "")).encode()):
+        raise RequestError("invalid_client", "Client credentials are invalid")
+    try:
+        check_active(context, found)
+    except Fault as fault:
+        raise RequestError("invalid_client", fault.faultstring) from None
+    return found
+
+
+def store(context: Context, issued: Issued, access: str, refresh: str) -> None:
+    """Keep what was issued, under both tokens."""
+    tokens, organization = context.services.tokens, context.place.organization
+    issued.access_hash = tokens.digest(access)
+    issued.refresh_hash = tokens.digest(refresh) if refresh else ""
+    tokens.put(organization, "access", access, issued.document(), issued.expires_at)
+    if refresh:
+        tokens.put(organization, "refresh", refresh, issued.document(), issued.refresh_expires_at)
+
+
+def forget_access(context: Context, issued: Issued) -> None:
+    """Take the access token out of use that a refresh token was issued with."""
+    context.services.tokens.delete_digest(context.place.organization, "access", issued.access_hash)
+
+
+def tell(context: Context, policy: str, request: Request, issued: Issued, access: str, refresh: str) -> None:
+    """Set the variables, and make the answer where the policy answers."""
+    context.variables.fill(
+        {
+            "client_id": issued.client_id,
+            **token_variables(context, f"oauthv2accesstoken.{policy}", issued, access, refresh),
+        }
+    )
+    if not request.answers:
+        return
+    body = json.dumps(answer_of(context, issued, access, refresh, rfc=request.rfc), indent=2).encode()
+    answer = Message("response", status=200, reason="OK", content=body)
+    answer.headers.set("Content-Type", "application/json")
+    if request.rfc:
+        # RFC 6749 §5.1.
+        answer.headers.set("Cache-Control", "no-store")
+        answer.headers.set("Pragma", "no-cache")
+    context.variables.messages["response"] = answer
+
+
+def _refused(context: Context, policy: str, request: Request, error: RequestError) -> Fault:
+    fault = token_fault(error, answers=request.answers, rfc=request.rfc)
+    prefix = f"oauthV2.{policy}"
+    context.variables.fill({f"{prefix}.fault.name": fault.name, f"{prefix}.fault.cause": error.cause})
+    return fault
+
+
+def _needed(context: Context, variable: str) -> str:
+    """Return a parameter of the request; raises `RequestError` naming it where it is missing."""
+    value = context.variables.text(variable)
+    if not value:
+        raise RequestError("invalid_request", f"Required param : {variable.rpartition('.')[2]}")
+    return value
+
+
+def _external(context: Context, variable: str) -> str:
+    return (context.variables.text(variable) if variable else None) or ""
+
+
+def _basic(context: Context) -> tuple[str, str]:
+    scheme, _, encoded = (context.variables.text("request.header.authorization") or "").partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return "", ""
+    client_id, _, secret = text.partition(":")
+    return client_id, secret
+
+
+def _ends(context: Context, life: Setting, default: float) -> float | None:
+    """Return when a token's life ends; -1 is never."""
+    text = life.text(context)
+    if not text:
+        return context.now + default
+    try:
+        milliseconds = int(text)
+    except ValueError:
+        raise Fault("steps.oauth.v2.InvalidValueForExpiresIn", f"Invalid value for ExpiresIn : {text}", 500) from None
+    return None if milliseconds < 0 else context.now + milliseconds / 1000
+
+
+def _scope(context: Context, variable: str, client: Consumer) -> str:
+    """Return the scopes granted: those asked for that the products have, or all of them where none is asked for."""
+    offered = _offered(context, client.approved_products)
+    asked = ((context.variables.text(variable) if variable else None) or "").split()
+    if not asked:
+        return " ".join(offered)
+    granted = [scope for scope in asked if scope in offered]
+    if not granted:
+        raise RequestError("invalid_scope", "Invalid Scope")
+    return " ".join(granted)
+
+
+def _offered(context: Context, products: Sequence[str]) -> list[str]:
+    found: dict[str, None] = {}
+    for name in products:
+        product = context.services.store.get("apigee.products", f"{context.place.organization}/{name}") or {}
+        found.update(dict.fromkeys(scope for scope in product.get("scopes", []) if scope))
+    return list(found)
