@@ -39,10 +39,13 @@ class Spikes:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, key: str, rate: Rate, weight: int, now: float) -> bool:
-        """Take `weight` tokens at `now`, seconds since the epoch; tell whether there were enough."""
+        """Take `weight` tokens at `now`, seconds since the epoch; tell whether there were enough.
+
+        A message heavier than the bucket is let through by a full one, and those after it wait the longer.
+        """
         tokens, since = self._buckets.get(key, (rate.burst, now))
         tokens = min(rate.burst, tokens + max(0.0, now - since) * rate.messages / rate.seconds)
-        allowed = tokens + _ROUNDING >= weight
+        allowed = tokens + _ROUNDING >= min(weight, rate.burst)
         if len(self._buckets) >= MAX_BUCKETS and key not in self._buckets:
             self._buckets.clear()
         self._buckets[key] = (tokens - weight if allowed else tokens, now)

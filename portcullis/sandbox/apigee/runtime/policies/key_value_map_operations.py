@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from portcullis.sandbox.apigee.runtime.context import Context
-from portcullis.sandbox.apigee.runtime.elements import BundleError, Node, elements
+from portcullis.sandbox.apigee.runtime.elements import Node, elements
 from portcullis.sandbox.apigee.runtime.faults import Fault
 from portcullis.sandbox.apigee.runtime.kvm import Scope
-from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common
-from portcullis.sandbox.apigee.runtime.policies.quota import Setting
+from portcullis.sandbox.apigee.runtime.policies.base import Policy, Setting, Source, common, setting, template
 from portcullis.sandbox.apigee.runtime.variables import ReadOnlyVariableError
 
 DEFAULT_EXPIRY_SECONDS = 300
@@ -89,8 +88,8 @@ class KeyValueMapOperations(Policy):
             enabled=base.enabled,
             continue_on_error=base.continue_on_error,
             scope=scope,
-            map_name=_setting(named) if named else Setting(node.attribute("mapIdentifier"), ""),
-            expiry=_setting(node.find("ExpiryTimeInSecs")),
+            map_name=setting(named) if named else named_by(node),
+            expiry=setting(node.find("ExpiryTimeInSecs")),
             initial=tuple(_entry(entry) for entry in initial.children("Entry")) if initial else (),
             operations=tuple(_operation(child) for child in node.children() if child.tag in {"Get", "Put", "Delete"}),
         )
@@ -104,13 +103,13 @@ class KeyValueMapOperations(Policy):
             if not maps.has(scope, key):
                 maps.put(scope, key, value, expiry)
         for operation in self.operations:
-            key = "__".join(part.read(context) for part in operation.key)
+            key = "__".join(part.text(context) or "" for part in operation.key)
             if isinstance(operation, Get):
                 self._get(context, operation, maps.get(scope, key, expiry))
             elif isinstance(operation, Delete):
                 maps.delete(scope, key)
             elif operation.override or not maps.has(scope, key):
-                maps.put(scope, key, ",".join(value.read(context) for value in operation.values), expiry)
+                maps.put(scope, key, ",".join(value.text(context) or "" for value in operation.values), expiry)
 
     def _get(self, context: Context, operation: Get, value: str | None) -> None:
         if value is not None and operation.index:
@@ -134,15 +133,17 @@ class KeyValueMapOperations(Policy):
             "apiproxy": f"{place.organization}/apis/{place.bundle}",
             "policy": f"{place.organization}/apis/{place.bundle}/policies/{self.name}",
         }
-        return Scope(owners[self.scope], self.map_name.read(context) or "kvmap")
+        return Scope(owners[self.scope], self.map_name.text(context) or "kvmap")
 
     def _expiry(self, context: Context) -> float:
-        text = self.expiry.read(context)
+        text = self.expiry.text(context) or ""
         return float(text) if text.lstrip("-").isdecimal() else DEFAULT_EXPIRY_SECONDS
 
 
-def _setting(node: Node | None) -> Setting:
-    return Setting(node.text if node else "", node.attribute("ref") if node else "")
+def named_by(node: Node) -> Setting:
+    """Return the map's name of the `mapIdentifier` attribute."""
+    name = node.attribute("mapIdentifier")
+    return Setting("", template(node, name) if name else None)
 
 
 def _entry(node: Node) -> tuple[str, str]:
@@ -151,21 +152,23 @@ def _entry(node: Node) -> tuple[str, str]:
 
 
 def _operation(node: Node) -> Get | Put | Delete:
-    key = tuple(_setting(parameter) for parameter in node.need("Key").children("Parameter"))
+    key = tuple(setting(parameter) for parameter in node.find_all("Key/Parameter"))
     if not key:
-        raise node.error(f"<{node.tag}> needs a <Key> with a <Parameter>")
+        raise node.error(f"KeyIsMissing: <{node.tag}> needs a <Key> with a <Parameter>")
     if node.tag == "Delete":
         return Delete(key)
     if node.tag == "Put":
-        values = tuple(_setting(value) for value in node.children("Value"))
+        values = tuple(setting(value) for value in node.children("Value"))
+        if not values:
+            raise node.error("ValueIsMissing: <Put> needs a <Value>")
         return Put(key, values, node.flag_attribute("override", default=True))
     return _get(node, key)
 
 
 def _get(node: Node, key: tuple[Setting, ...]) -> Get:
     index = node.attribute("index", "0")
-    if not index.isdecimal():
-        raise BundleError(f"{node.where}: index of <Get> must be a number, not {index!r}")
+    if node.has("index") and not (index.isdecimal() and int(index) > 0):
+        raise node.error(f"InvalidIndex: index of <Get> must be a whole number from 1, not {index!r}")
     if not node.attribute("assignTo"):
         raise node.error("<Get> needs assignTo")
     return Get(key, node.attribute("assignTo"), int(index))

@@ -1,56 +1,77 @@
-"""Quota: how many calls in a calendar unit, counted in the store so that a restart forgets none."""
+"""Quota: how many calls in a unit of time."""
 
 from __future__ import annotations
 
-from calendar import timegm
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import floor
 from typing import Self
 
 from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.elements import Node, elements
 from portcullis.sandbox.apigee.runtime.faults import Fault
-from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common
-
-UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
-TYPES = frozenset({"", "calendar", "flexi", "rollingwindow"})
-COUNTERS = "runtime.quota_counters"
+from portcullis.sandbox.apigee.runtime.policies import quota_counters as counters
+from portcullis.sandbox.apigee.runtime.policies.base import Policy, Setting, Source, common, setting
+from portcullis.sandbox.apigee.runtime.policies.quota_windows import (
+    MONTH,
+    STEP,
+    TYPES,
+    UNITS,
+    Limit,
+    Window,
+    window_of,
+)
+from portcullis.sandbox.apigee.runtime.values import Value
 
 MAX_IDENTIFIER = 1024
+DEFAULT_COUNT = 2000
+"""What is allowed where an `<Allow>` names no count (reference)."""
+
+_UNSET = Setting()
+
+_LIMITS = """
+{0}Allow @count @countRef
+{0}Allow/Class @ref
+{0}Allow/Class/Allow @class @count
+{0}Interval @ref @type
+{0}TimeUnit @ref @type
+"""
 
 
 @dataclass(frozen=True)
-class Limit:
-    """So many calls per so many units."""
+class Allowed:
+    """How much is allowed: by a variable, as written, or by the class that a variable names."""
 
-    allowed: int
-    interval: int
-    unit: str
+    ref: str = ""
+    count: str = ""
+    class_ref: str = ""
+    classes: tuple[tuple[str, str], ...] = ()
+
+    def read(self, context: Context) -> tuple[str, str]:
+        """Return the count, empty where there is none, and the class it is of."""
+        name = (context.variables.text(self.class_ref) if self.class_ref else None) or ""
+        of_class = dict(self.classes).get(name)
+        if of_class is not None:
+            return of_class, name
+        return (context.variables.text(self.ref) if self.ref else None) or self.count, ""
 
 
 @dataclass(frozen=True)
-class Window:
-    """From when to when calls are counted together, in seconds since the epoch."""
+class Config:
+    """The limits as written; each may name a variable."""
 
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A written value, or the variable that holds one."""
-
-    text: str
-    ref: str
-
-    def read(self, context: Context) -> str:
-        """Return the variable's value, or what is written where it is unset."""
-        return (context.variables.text(self.ref) if self.ref else None) or self.text
+    allow: Allowed = Allowed()
+    interval: Setting = _UNSET
+    unit: Setting = _UNSET
 
 
 @dataclass(frozen=True)
 class Quota(Policy):
-    """Counts by policy and identifier; each execution counts, a refused one too."""
+    """Counts by policy and identifier; each execution counts, one that is refused does not.
+
+    CountOnly counts and never refuses, EnforceOnly refuses where nothing is left and does not count; policies of a
+    proxy that share a name share the counter.
+    """
 
     type_name = "Quota"
     fault_prefix = "ratelimit"
@@ -58,30 +79,25 @@ class Quota(Policy):
         "\n".join(
             [
                 "@type",
-                "DisplayName",
-                "Allow @count @countRef",
-                "Interval @ref",
-                "TimeUnit @ref",
+                _LIMITS.format(""),
                 "StartTime",
                 "Identifier @ref",
                 "MessageWeight @ref",
+                "Distributed",
+                "Synchronous",
                 "UseQuotaConfigInAPIProduct @stepName",
-                "UseQuotaConfigInAPIProduct/DefaultConfig/Allow @count @countRef",
-                "UseQuotaConfigInAPIProduct/DefaultConfig/Interval @ref",
-                "UseQuotaConfigInAPIProduct/DefaultConfig/TimeUnit @ref",
+                _LIMITS.format("UseQuotaConfigInAPIProduct/DefaultConfig/"),
                 "SharedName",
                 "CountOnly",
                 "EnforceOnly",
             ]
         ),
-        # One process counts exactly, whatever these say.
-        ignored="Distributed\nSynchronous\nAsynchronousConfiguration\nProperties",
+        # One process counts exactly, and to the second, whatever these say.
+        ignored="AsynchronousConfiguration\nPreciseAtSecondsLevel",
     )
 
     kind: str
-    allow: Setting
-    interval: Setting
-    unit: Setting
+    config: Config
     start: float | None
     identifier: Setting
     weight: Setting
@@ -94,25 +110,21 @@ class Quota(Policy):
     def parse(cls, node: Node, source: Source) -> Self:
         """Read the XML; raises `BundleError`."""
         base = common(node)
-        kind = node.attribute("type").lower()
+        kind = node.attribute("type", "default").lower()
         if kind not in TYPES:
-            raise node.error(f"type {kind!r} of a Quota is not known; write calendar, flexi or rollingwindow")
+            raise node.error(f"InvalidQuotaType: Invalid quota type {kind} in quota policy {base.name}")
         product = node.find("UseQuotaConfigInAPIProduct")
         limits = product.find("DefaultConfig") if product is not None else node
-        start = node.words("StartTime")
-        if kind == "calendar" and not start:
-            raise node.error("a Quota of type calendar needs a <StartTime>")
+        _check_counting(node, base.name)
         return cls(
             name=base.name,
             enabled=base.enabled,
             continue_on_error=base.continue_on_error,
             kind=kind,
-            allow=_allow(limits),
-            interval=_setting(limits, "Interval"),
-            unit=_setting(limits, "TimeUnit"),
-            start=_start(node, start) if start else None,
-            identifier=_setting(node, "Identifier"),
-            weight=_setting(node, "MessageWeight"),
+            config=_config(limits, base.name, distributed=node.flag("Distributed", default=False)),
+            start=_start(node, kind, base.name),
+            identifier=setting(node.find("Identifier")),
+            weight=setting(node.find("MessageWeight")),
             product_step=product.attribute("stepName") if product is not None else "",
             shared_name=node.words("SharedName"),
             count_only=node.flag("CountOnly", default=False),
@@ -121,133 +133,150 @@ class Quota(Policy):
 
     async def execute(self, context: Context) -> None:
         """Count this call; raises `QuotaViolation` where it is one too many."""
-        limit = self._limit(context)
-        if limit is None:
+        found = self._limit(context)
+        if found is None:
             return
+        limit, class_name = found
         weight = self._weight(context)
-        identifier = self.identifier.read(context)[:MAX_IDENTIFIER] or "_default"
-        key = self._key(context, identifier)
-        used, window = self._used(context, key, limit)
-        counted = used if self.enforce_only else used + weight
-        exceeded = counted > limit.allowed
-        if not exceeded or self.count_only:
-            self._count(context, key, window, weight)
-            used = counted
-        self._publish(context, limit, used, window, identifier, exceeded=exceeded)
-        if exceeded and not self.count_only:
+        identifier = (self.identifier.text(context) or "")[:MAX_IDENTIFIER] or "_default"
+        store, now = context.services.store, context.now
+        key = counters.counter_key(context.place, self.shared_name or self.name, identifier)
+        window = window_of(self.kind, limit, now, counters.begun(store, key), self.start)
+        used = counters.used(store, key, window)
+        wanted = max(weight, 1) if self.enforce_only else weight
+        exceeded = used + wanted > limit.allowed
+        if not self.enforce_only and (self.count_only or not exceeded):
+            # Only a rolling window needs to know when each call came.
+            at = floor(now / STEP) * STEP if self.kind == "rollingwindow" else window.start
+            counters.count(store, key, window, at, weight)
+            used += weight
+        failed = exceeded and not self.count_only
+        self._publish(context, limit, used, window, exceeded=exceeded, failed=failed)
+        self._publish_names(context, identifier, class_name)
+        if failed:
             text = f"Rate limit quota violation. Quota limit  exceeded. Identifier : {identifier}"
             raise Fault("policies.ratelimit.QuotaViolation", text, 429)
 
-    def _limit(self, context: Context) -> Limit | None:
-        """Return the limit of the product that the named step found, else the policy's own; `None` where none is."""
-        prefix = f"verifyapikey.{self.product_step}.apiproduct.developer.quota"
-        allowed = context.variables.text(f"{prefix}.limit") if self.product_step else None
-        if allowed:
-            interval = context.variables.text(f"{prefix}.interval") or "1"
-            unit = context.variables.text(f"{prefix}.timeunit") or "minute"
-        else:
-            allowed, interval, unit = (s.read(context) for s in (self.allow, self.interval, self.unit))
-        if self.product_step and not allowed:
-            return None
+    def _limit(self, context: Context) -> tuple[Limit, str] | None:
+        """Return the limit and its class: the product's that the named step found, else the policy's own.
+
+        Where the product has none and the policy names none, nothing is limited.
+        """
+        config = self.config
+        allowed, class_name = config.allow.read(context)
+        interval, unit = config.interval.text(context) or "", config.unit.text(context) or ""
+        if self.product_step:
+            product = _of_product(context, self.product_step)
+            if product is None and not allowed:
+                return None
+            allowed, interval, unit = product or (allowed, interval, unit)
         if not interval.isdecimal():
-            raise _unresolved("FailedToResolveQuotaIntervalReference", f"quota interval reference {self.interval.ref}")
-        if unit.lower() not in {*UNITS, "month"}:
-            raise _unresolved("FailedToResolveQuotaIntervalTimeUnitReference", f"time unit reference {self.unit.ref}")
-        return Limit(int(allowed) if allowed.isdecimal() else 0, max(1, int(interval)), unit.lower())
+            raise _unresolved("FailedToResolveQuotaIntervalReference", "interval", config.interval)
+        if unit.lower() not in {*UNITS, MONTH}:
+            raise _unresolved("FailedToResolveQuotaIntervalTimeUnitReference", "time unit", config.unit)
+        count = int(allowed) if allowed.isdecimal() else 0 if allowed else DEFAULT_COUNT
+        return Limit(count, max(1, int(interval)), unit.lower()), class_name
 
     def _weight(self, context: Context) -> int:
-        text = self.weight.read(context) or "1"
+        text = self.weight.text(context)
+        if text is None:
+            return 1
         if not text.isdecimal():
-            raise Fault("policies.ratelimit.InvalidMessageWeight", "Invalid message weight value", 500)
+            raise Fault("policies.ratelimit.InvalidMessageWeight", f"Invalid message weight value {text}", 500)
         return int(text)
 
-    def _key(self, context: Context, identifier: str) -> str:
-        place = context.place
-        return f"{place.organization}/{place.environment}/{place.bundle}/{self.shared_name or self.name}/{identifier}"
-
-    def _used(self, context: Context, key: str, limit: Limit) -> tuple[int, Window]:
-        document = context.services.store.get(COUNTERS, key) or {}
-        calls = [(float(at), int(weight)) for at, weight in document.get("calls", [])]
-        first = float(document.get("start", context.now))
-        window = self._window(context.now, limit, first if document else context.now)
-        inside = [weight for at, weight in calls if window.start <= at < window.end]
-        return sum(inside), window
-
-    def _count(self, context: Context, key: str, window: Window, weight: int) -> None:
-        document = context.services.store.get(COUNTERS, key) or {}
-        calls: dict[float, int] = {}
-        for at, counted in document.get("calls", []):
-            if window.start <= at < window.end:
-                calls[at] = calls.get(at, 0) + counted
-        # Only a rolling window needs to know when each call came.
-        at = round(context.now, 1) if self.kind == "rollingwindow" else window.start
-        calls[at] = calls.get(at, 0) + weight
-        context.services.store.put(COUNTERS, key, {"start": window.start, "calls": list(calls.items())})
-
-    def _window(self, now: float, limit: Limit, first: float) -> Window:
-        if self.kind == "rollingwindow":
-            return Window(now - _seconds(limit), now + 1)
-        if self.kind == "flexi":
-            length = _seconds(limit)
-            begins = first if first <= now < first + length else now
-            return Window(begins, begins + length)
-        if limit.unit == "month":
-            return _months(now, limit.interval)
-        length = _seconds(limit)
-        anchor = self.start if self.start is not None else 0.0
-        begins = anchor + (now - anchor) // length * length
-        return Window(begins, begins + length)
-
     def _publish(
-        self, context: Context, limit: Limit, used: int, window: Window, identifier: str, *, exceeded: bool
+        self, context: Context, limit: Limit, used: int, window: Window, *, exceeded: bool, failed: bool
     ) -> None:
         prefix = f"ratelimit.{self.name}"
         over = max(0, used - limit.allowed) if self.count_only else int(exceeded)
-        context.variables.fill(
-            {
-                f"{prefix}.allowed.count": limit.allowed,
-                f"{prefix}.used.count": min(used, limit.allowed),
-                f"{prefix}.available.count": max(0, limit.allowed - used),
-                f"{prefix}.exceed.count": over,
-                f"{prefix}.total.exceed.count": over,
-                f"{prefix}.expiry.time": int(window.end * 1000),
-                f"{prefix}.identifier": identifier,
-                f"{prefix}.failed": exceeded and not self.count_only,
-            }
+        values: dict[str, Value] = {
+            "allowed.count": limit.allowed,
+            "used.count": min(used, limit.allowed),
+            "available.count": max(0, limit.allowed - used),
+            "exceed.count": over,
+            "total.exceed.count": over,
+            # A rolling window has no end.
+            "expiry.time": None if self.kind == "rollingwindow" else int(window.end * 1000),
+            "failed": failed,
+        }
+        context.variables.fill({f"{prefix}.{name}": value for name, value in values.items()})
+
+    def _publish_names(self, context: Context, identifier: str, class_name: str) -> None:
+        prefix = f"ratelimit.{self.name}"
+        context.variables.fill({f"{prefix}.identifier": identifier})
+        if class_name:
+            counts = ("allowed.count", "used.count", "available.count", "exceed.count", "total.exceed.count")
+            read = context.variables.get
+            context.variables.fill({f"{prefix}.class.{name}": read(f"{prefix}.{name}") for name in counts})
+            context.variables.fill({f"{prefix}.class": class_name})
+
+
+def _of_product(context: Context, step: str) -> tuple[str, str, str] | None:
+    """Return limit, interval and unit of the product that the step found; `None` where it has no quota."""
+    for prefix in (f"verifyapikey.{step}.apiproduct", "apiproduct"):
+        quota = f"{prefix}.developer.quota"
+        limit, interval, unit = (
+            context.variables.text(f"{quota}.{part}") for part in ("limit", "interval", "timeunit")
         )
+        if limit:
+            return limit, interval or "1", unit or "minute"
+    return None
 
 
-def _unresolved(name: str, what: str) -> Fault:
-    return Fault(f"policies.ratelimit.{name}", f"Failed to resolve {what}", 500)
+def _unresolved(name: str, what: str, reference: Setting) -> Fault:
+    # The message of the runtime really ends in {1} (error playbook).
+    text = f"Failed to resolve quota {what} reference {reference.ref} in quota policy {{1}}"
+    return Fault(f"policies.ratelimit.{name}", text, 500)
 
 
-def _seconds(limit: Limit) -> int:
-    return limit.interval * UNITS.get(limit.unit, 30 * 86400)
+def _config(node: Node | None, policy: str, *, distributed: bool) -> Config:
+    if node is None:
+        return Config()
+    interval, unit = node.find("Interval"), node.find("TimeUnit")
+    if interval is not None and interval.text and not interval.text.isdecimal():
+        raise interval.error(f"InvalidQuotaInterval: Invalid quota interval {interval.text} in quota policy {policy}")
+    if unit is not None and unit.text and unit.text.lower() not in {*UNITS, MONTH}:
+        raise unit.error(f"InvalidQuotaTimeUnit: Invalid quota time unit {unit.text} in quota policy {policy}")
+    if distributed and unit is not None and unit.text.lower() == "second":
+        raise unit.error(f"InvalidTimeUnitForDistributedQuota: Invalid time unit second for quota policy {policy}")
+    return Config(_allowed(node.find("Allow")), setting(interval), setting(unit))
 
 
-def _months(now: float, interval: int) -> Window:
-    moment = datetime.fromtimestamp(now, UTC)
-    index = (moment.year * 12 + moment.month - 1) // interval * interval
-    return Window(_month_start(index), _month_start(index + interval))
+def _allowed(node: Node | None) -> Allowed:
+    if node is None:
+        return Allowed()
+    classes = node.find("Class")
+    return Allowed(
+        node.attribute("countRef"),
+        node.attribute("count"),
+        classes.attribute("ref") if classes else "",
+        tuple((one.attribute("class"), one.attribute("count")) for one in classes.children("Allow")) if classes else (),
+    )
 
 
-def _month_start(index: int) -> float:
-    return float(timegm((index // 12, index % 12 + 1, 1, 0, 0, 0)))
+def _check_counting(node: Node, policy: str) -> None:
+    """Refuse what Apigee refuses of settings that have no effect here."""
+    configuration = node.find("AsynchronousConfiguration")
+    if configuration is None:
+        return
+    if node.flag("Synchronous", default=False):
+        name = "InvalidAsynchronizeConfigurationForSynchronousQuota"
+        raise node.error(f"{name}: a synchronous quota has no AsynchronousConfiguration, in quota policy {policy}")
+    if configuration.words("SyncIntervalInSeconds").startswith("-"):
+        name = "InvalidSynchronizeIntervalForAsyncConfiguration"
+        raise node.error(f"{name}: SyncIntervalInSeconds is below zero in quota policy {policy}")
 
 
-def _setting(node: Node | None, path: str) -> Setting:
-    found = node.find(path) if node is not None else None
-    return Setting(found.text if found else "", found.attribute("ref") if found else "")
-
-
-def _allow(node: Node | None) -> Setting:
-    found = node.find("Allow") if node is not None else None
-    return Setting(found.attribute("count") if found else "", found.attribute("countRef") if found else "")
-
-
-def _start(node: Node, text: str) -> float:
+def _start(node: Node, kind: str, policy: str) -> float | None:
+    text = node.words("StartTime")
+    if not text:
+        return None
+    if kind != "calendar":
+        raise node.error(f"StartTimeNotSupported: StartTime is for type calendar alone, in quota policy {policy}")
     try:
-        moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
-        raise node.error(f"<StartTime> {text!r} is not of the form 2026-01-31 00:00:00") from None
-    return moment.timestamp()
+        raise node.error(
+            f"InvalidStartTime: <StartTime> {text!r} of quota policy {policy} is not of the form 2026-01-31 00:00:00"
+        ) from None

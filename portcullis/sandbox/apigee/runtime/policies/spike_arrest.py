@@ -9,8 +9,7 @@ from typing import Self
 from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.elements import Node, elements
 from portcullis.sandbox.apigee.runtime.faults import Fault
-from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common
-from portcullis.sandbox.apigee.runtime.policies.quota import Setting
+from portcullis.sandbox.apigee.runtime.policies.base import Policy, Setting, Source, common, setting
 from portcullis.sandbox.apigee.runtime.spikes import Rate
 
 _RATE = re.compile(r"(\d{1,9})(ps|pm)")
@@ -38,31 +37,34 @@ class SpikeArrest(Policy):
         """Read the XML; raises `BundleError`."""
         base = common(node)
         rate = node.need("Rate")
-        if not rate.attribute("ref") and not _RATE.fullmatch(rate.text):
-            raise node.error(f"InvalidAllowedRate: <Rate> {rate.text!r} is not of the form 30ps or 100pm")
+        if (rate.text or not rate.attribute("ref")) and not _RATE.fullmatch(rate.text):
+            raise node.error(
+                f"InvalidAllowedRate: Invalid spike arrest rate {rate.text}. A rate is a whole number and ps or pm, "
+                "such as 30ps or 100pm"
+            )
         return cls(
             name=base.name,
             enabled=base.enabled,
             continue_on_error=base.continue_on_error,
-            rate=_setting(rate),
-            identifier=_setting(node.find("Identifier")),
-            weight=_setting(node.find("MessageWeight")),
+            rate=setting(rate),
+            identifier=setting(node.find("Identifier")),
+            weight=setting(node.find("MessageWeight")),
         )
 
     async def execute(self, context: Context) -> None:
         """Take tokens; raises `SpikeArrestViolation` where there are too few."""
-        rate = self._rate(context)
-        text = self.weight.read(context) or "1"
-        if not text.isdecimal():
-            raise Fault("policies.ratelimit.InvalidMessageWeight", "Invalid message weight value", 500)
+        rate, weight = self._rate(context), self.weight.text(context) or "1"
+        if not weight.isdecimal():
+            raise Fault("policies.ratelimit.InvalidMessageWeight", f"Invalid message weight value {weight}", 500)
         place = context.place
-        key = f"{place.organization}/{place.environment}/{place.bundle}/{self.name}/{self.identifier.read(context)}"
-        if context.services.spikes.take(key, rate, int(text), context.now):
+        identifier = self.identifier.text(context) or ""
+        key = f"{place.organization}/{place.environment}/{place.bundle}/{self.name}/{identifier}"
+        if context.services.spikes.take(key, rate, int(weight), context.now):
             return
         raise Fault("policies.ratelimit.SpikeArrestViolation", f"Spike arrest violation. Allowed rate : {rate}", 429)
 
     def _rate(self, context: Context) -> Rate:
-        found = _RATE.fullmatch(self.rate.read(context))
+        found = _RATE.fullmatch(self.rate.text(context) or "")
         if found is None or int(found[1]) == 0:
             raise Fault(
                 "policies.ratelimit.FailedToResolveSpikeArrestRate",
@@ -70,7 +72,3 @@ class SpikeArrest(Policy):
                 500,
             )
         return Rate(int(found[1]), _SECONDS[found[2]])
-
-
-def _setting(node: Node | None) -> Setting:
-    return Setting(node.text if node else "", node.attribute("ref") if node else "")
