@@ -5,6 +5,7 @@ from __future__ import annotations
 from portcullis.sandbox.apigee.runtime.policies.assert_condition import AssertCondition
 from portcullis.sandbox.apigee.runtime.policies.assign_message import AssignMessage
 from portcullis.sandbox.apigee.runtime.policies.base import Policy
+from portcullis.sandbox.apigee.runtime.policies.cors import CORS
 from portcullis.sandbox.apigee.runtime.policies.decode_jwt import DecodeJWT
 from portcullis.sandbox.apigee.runtime.policies.extract_variables import ExtractVariables
 from portcullis.sandbox.apigee.runtime.policies.flow_callout import FlowCallout
@@ -28,6 +29,7 @@ REGISTRY: dict[str, type[Policy]] = {
     for policy in (
         AssertCondition,
         AssignMessage,
+        CORS,
         DecodeJWT,
         ExtractVariables,
         FlowCallout,
