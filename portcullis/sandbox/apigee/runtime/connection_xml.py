@@ -17,7 +17,7 @@ from portcullis.sandbox.apigee.runtime.connection import (
     SslInfo,
 )
 from portcullis.sandbox.apigee.runtime.elements import Node
-from portcullis.sandbox.apigee.runtime.policies.base import template
+from portcullis.sandbox.apigee.runtime.readers import template
 from portcullis.sandbox.apigee.runtime.templates import Template
 
 _HTTP = """

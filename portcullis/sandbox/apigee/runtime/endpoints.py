@@ -16,7 +16,7 @@ from portcullis.sandbox.apigee.runtime.model import (
     SharedFlow,
     TargetEndpoint,
 )
-from portcullis.sandbox.apigee.runtime.policies.base import template
+from portcullis.sandbox.apigee.runtime.readers import template
 
 MAX_BASE_PATH = 255
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 from portcullis.sandbox.apigee.runtime.conditions import Condition
 from portcullis.sandbox.apigee.runtime.elements import BundleError, Elements, Node, UnsupportedError
 from portcullis.sandbox.apigee.runtime.model import Step
-from portcullis.sandbox.apigee.runtime.policies.base import Policy, condition
+from portcullis.sandbox.apigee.runtime.policies.base import Policy
+from portcullis.sandbox.apigee.runtime.readers import condition
 
 _T = TypeVar("_T")
 

@@ -18,6 +18,7 @@ from portcullis.sandbox.apigee.runtime.policies.oauth import OAuthV2
 from portcullis.sandbox.apigee.runtime.policies.quota import Quota
 from portcullis.sandbox.apigee.runtime.policies.raise_fault import RaiseFault
 from portcullis.sandbox.apigee.runtime.policies.regular_expression_protection import RegularExpressionProtection
+from portcullis.sandbox.apigee.runtime.policies.service_callout import ServiceCallout
 from portcullis.sandbox.apigee.runtime.policies.spike_arrest import SpikeArrest
 from portcullis.sandbox.apigee.runtime.policies.verify_api_key import VerifyAPIKey
 from portcullis.sandbox.apigee.runtime.policies.verify_jwt import VerifyJWT
@@ -42,6 +43,7 @@ REGISTRY: dict[str, type[Policy]] = {
         Quota,
         RaiseFault,
         RegularExpressionProtection,
+        ServiceCallout,
         SpikeArrest,
         VerifyAPIKey,
         VerifyJWT,

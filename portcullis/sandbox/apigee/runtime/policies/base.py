@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from portcullis.sandbox.apigee.runtime.conditions import Condition, ConditionError, parse_condition
 from portcullis.sandbox.apigee.runtime.elements import Elements, Node
-from portcullis.sandbox.apigee.runtime.templates import Template, TemplateError, parse_template
+from portcullis.sandbox.apigee.runtime.readers import condition, template
+from portcullis.sandbox.apigee.runtime.templates import Template
 from portcullis.sandbox.apigee.runtime.values import Value, as_text
 
 if TYPE_CHECKING:
     from portcullis.sandbox.apigee.runtime.context import Context
+
+__all__ = ["Common", "Policy", "Setting", "Source", "common", "condition", "setting", "template"]
 
 
 @dataclass(frozen=True)
@@ -100,21 +102,3 @@ def setting(node: Node | None, attribute: str = "ref") -> Setting:
     if node is None:
         return Setting()
     return Setting(node.attribute(attribute), template(node, node.text) if node.text else None)
-
-
-def template(node: Node, text: str, prefix: str = "{", suffix: str = "}") -> Template:
-    """Compile a message template; raises `BundleError`."""
-    try:
-        return parse_template(text, prefix, suffix)
-    except TemplateError as error:
-        raise node.error(f"<{node.tag}>: {error}") from None
-
-
-def condition(node: Node | None) -> Condition | None:
-    """Compile a `<Condition>`; an absent or empty one is none; raises `BundleError`."""
-    if node is None or not node.text:
-        return None
-    try:
-        return parse_condition(node.text)
-    except ConditionError as error:
-        raise node.error(f"{error} (condition: {node.text})") from None
