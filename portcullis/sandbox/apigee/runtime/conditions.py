@@ -11,8 +11,13 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 
+from portcullis.sandbox.apigee.runtime.java_regex import (
+    JavaRegex,
+    JavaRegexError,
+    MatchTimeoutError,
+    compile_java,
+)
 from portcullis.sandbox.apigee.runtime.values import Scalar, Value, adapted, as_flag, as_text
 
 Lookup = Callable[[str], Value]
@@ -257,38 +262,25 @@ def _pattern_test(name: str, left: _Operand, right: _Operand) -> Test:
     def test(lookup: Lookup) -> bool:
         value = left.read(lookup)
         # Null on the left: `~` is false, and so its negation true (null table of the conditions reference).
-        matched = value is not None and pattern.fullmatch(as_text(value)) is not None
-        return matched is not negated
+        return (value is not None and _matches(pattern, as_text(value))) is not negated
 
     return test
 
 
-def _compile(name: str, text: str) -> re.Pattern[str]:
-    source = {"~~": java_regex, "~": _glob, "~/": _path_pattern}[name](text)
+def _matches(pattern: JavaRegex, text: str) -> bool:
     try:
-        return re.compile(source, re.DOTALL if name == "~" else 0)
-    except re.error as error:
-        raise ConditionError(f"the pattern {text!r} cannot be read: {error}") from None
+        return pattern.matches(text)
+    except MatchTimeoutError:
+        return False
 
 
-_JAVA_CLASSES = {
-    r"\p{Alpha}": "a-zA-Z",
-    r"\p{Digit}": "0-9",
-    r"\p{Alnum}": "a-zA-Z0-9",
-    r"\p{Upper}": "A-Z",
-    r"\p{Lower}": "a-z",
-    r"\p{XDigit}": "0-9a-fA-F",
-    r"\p{Space}": r"\s",
-    r"\p{Punct}": r"!-/:-@\[-`{-~",
-}
-
-
-def java_regex(text: str) -> str:
-    """Return a Java regular expression as Python writes it: named groups and the POSIX classes differ."""
-    text = re.sub(r"\(\?<([A-Za-z]\w*)>", r"(?P<\1>", text)
-    for name, members in _JAVA_CLASSES.items():
-        text = text.replace(f"[{name}]", f"[{members}]").replace(name, f"[{members}]")
-    return text.replace(r"\z", r"\Z")
+def _compile(name: str, text: str) -> JavaRegex:
+    try:
+        if name == "~~":
+            return compile_java(text)
+        return compile_java(f"(?s){_glob(text)}" if name == "~" else _path_pattern(text))
+    except JavaRegexError as error:
+        raise ConditionError(str(error)) from None
 
 
 def _glob(text: str) -> str:
@@ -301,14 +293,9 @@ def _path_pattern(text: str) -> str:
     return _pattern(re.sub(r"(?<!%)\{[^/{}]*\}", "*", text), {"**": ".*", "*": "[^/]+"})
 
 
-@cache
-def _path_regex(template: str) -> re.Pattern[str]:
-    return re.compile(_path_pattern(template))
-
-
 def path_matches(template: str, path: str) -> bool:
     """Tell whether a path fits a template as `MatchesPath` has it."""
-    return _path_regex(template).fullmatch(path) is not None
+    return _matches(compile_java(_path_pattern(template)), path)
 
 
 def _pattern(text: str, wildcards: dict[str, str]) -> str:

@@ -14,13 +14,15 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from typing import cast
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import rstr
 from lxml import etree
 
 from portcullis.sandbox.apigee.runtime import jsonpath, xml
-from portcullis.sandbox.apigee.runtime.conditions import java_regex
+from portcullis.sandbox.apigee.runtime.java_regex import JavaRegexError, MatchTimeoutError, compile_java
 from portcullis.sandbox.apigee.runtime.values import Value, as_text
 
 Arguments = Sequence[Value]
@@ -61,10 +63,9 @@ def _encode_base64(text: str) -> str:
 
 def _hmac(name: str) -> Body:
     def body(arguments: Arguments) -> str:
-        key, text = as_text(arguments[0]), as_text(arguments[1])
-        encoding = as_text(arguments[2]).lower() if len(arguments) > 2 else "base64"
-        digest = hmac.digest(_key_bytes(key, as_text(arguments[3]) if len(arguments) > 3 else ""), text.encode(), name)
-        return _encoders(encoding)(digest)
+        key, text, key_encoding, output = (*(as_text(argument) for argument in arguments), "", "")[:4]
+        digest = hmac.digest(_key_bytes(key, key_encoding), text.encode(), name)
+        return _encoders(output.lower() or "base64")(digest)
 
     return body
 
@@ -72,7 +73,6 @@ def _hmac(name: str) -> Body:
 def _encoders(name: str) -> Callable[[bytes], str]:
     encoders: dict[str, Callable[[bytes], str]] = {
         "base64": _base64,
-        "base64url": lambda data: base64.urlsafe_b64encode(data).decode().rstrip("="),
         "hex": bytes.hex,
         "base16": bytes.hex,
     }
@@ -107,6 +107,20 @@ def _escape_xml(text: str) -> str:
     return escape(text, {'"': "&quot;", "'": "&apos;"})
 
 
+def _encode_html(text: str) -> str:
+    return html.escape(text, quote=False).replace('"', "&quot;").replace("'", "&#39;")
+
+
+_NOT_IN_XML11 = re.compile(r"[\x00\ud800-\udfff\ufffe\uffff]")
+_ESCAPED_IN_XML11 = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+
+
+def _escape_xml11(text: str) -> str:
+    """Escape as `escapeXML`, and also the control characters that XML 1.1 can hold; what it cannot is left out."""
+    kept = _NOT_IN_XML11.sub("", text)
+    return _ESCAPED_IN_XML11.sub(lambda match: f"&#{ord(match[0])};", _escape_xml(kept))
+
+
 def _substring(arguments: Arguments) -> str:
     text = as_text(arguments[0])
     start = _integer(arguments[1])
@@ -121,16 +135,24 @@ def _replace(count: int) -> Body:
     def body(arguments: Arguments) -> str:
         text, pattern, replacement = (as_text(argument) for argument in arguments)
         try:
-            python = re.sub(r"\\(?!g<)", r"\\\\", replacement)
-            return re.sub(java_regex(pattern), re.sub(r"\$(\d+)", r"\\g<\1>", python), text, count=count)
-        except re.error as error:
-            raise FunctionError(f"the pattern cannot be read: {error}") from None
+            return compile_java(pattern).replace(text, replacement, count)
+        except (JavaRegexError, MatchTimeoutError) as error:
+            raise FunctionError(str(error)) from None
 
     return body
 
 
 def _first_nonnull(arguments: Arguments) -> str:
-    return as_text(next((argument for argument in arguments if argument is not None), None))
+    found = next((argument for argument in arguments if argument is not None), None)
+    return "null" if found is None else as_text(found)
+
+
+def _xeger(arguments: Arguments) -> str:
+    """Return a text that fits a regular expression; `*` and `+` are at most a hundred times."""
+    try:
+        return rstr.Rstr(secrets.SystemRandom()).xeger(as_text(arguments[0]))
+    except (re.error, IndexError, KeyError, RecursionError) as error:
+        raise FunctionError(f"no text can be made for the pattern: {error}") from None
 
 
 def _integer(value: Value) -> int:
@@ -257,28 +279,35 @@ _JAVA_WORDS: dict[str, Callable[[datetime, int], str]] = {
 
 
 def _json_path(arguments: Arguments) -> str:
+    """Return what a path selects; of an array its first item, or all of it where the third argument is true."""
     want_array = len(arguments) > 2 and as_text(arguments[2]).lower() == "true"
     try:
-        found = jsonpath.parse(as_text(arguments[0])).find(json.loads(as_text(arguments[1])))
+        there, found = jsonpath.parse(as_text(arguments[0])).result(json.loads(as_text(arguments[1])))
     except ValueError as error:
         raise FunctionError(str(error)) from None
-    if want_array:
-        return json.dumps(found, separators=(",", ":"), ensure_ascii=False)
-    return jsonpath.as_text(found[0]) if found else ""
+    if not there:
+        return ""
+    if want_array or not isinstance(found, list):
+        return jsonpath.as_text(cast("object", found))
+    items = cast("list[object]", found)
+    return jsonpath.as_text(items[0]) if items else ""
 
 
 _XPATH_TYPES = frozenset({"nodeset", "node", "number", "boolean", "string"})
 
 
 def _x_path(arguments: Arguments) -> str:
-    kind = as_text(arguments[2]).lower() if len(arguments) > 2 else "nodeset"
-    if kind not in _XPATH_TYPES:
-        raise FunctionError(f"unknown type {kind!r} of an XPath result")
-    expression = as_text(arguments[0])
+    """Return what an XPath selects: nodes as XML, text nodes and attributes as text, or a value of the type wanted.
+
+    After the document come namespaces, as `prefix:uri`, and the type; a type that is unknown is `nodeset`.
+    """
+    expression, document, *more = (as_text(argument) for argument in arguments)
+    namespaces = dict(one.split(":", 1) for one in more if ":" in one)
+    kind = next((one.lower() for one in more if one.lower() in _XPATH_TYPES), "nodeset")
     if kind in {"number", "boolean", "string"}:
         expression = f"{kind}({expression})"
     try:
-        found = xml.evaluate(xml.parse(as_text(arguments[1]).encode()), expression, {})
+        found = xml.select(xml.parse(document.encode()), expression, namespaces)
     except (xml.XmlError, etree.XPathError) as error:
         raise FunctionError(str(error)) from None
     return "".join(found[:1] if kind == "node" else found)
@@ -300,10 +329,10 @@ FUNCTIONS: dict[str, Function] = {
     "randomLong": Function(_random_long, 0, 2),
     "encodeBase64": Function(_texts(_encode_base64), 1, 1),
     "decodeBase64": Function(_texts(_decode_base64), 1, 1),
-    "encodeHTML": Function(_texts(html.escape), 1, 1),
+    "encodeHTML": Function(_texts(_encode_html), 1, 1),
     "escapeJSON": Function(_texts(_escape_json), 1, 1),
     "escapeXML": Function(_texts(_escape_xml), 1, 1),
-    "escapeXML11": Function(_texts(_escape_xml), 1, 1),
+    "escapeXML11": Function(_texts(_escape_xml11), 1, 1),
     "toUpperCase": Function(_texts(str.upper), 1, 1),
     "toLowerCase": Function(_texts(str.lower), 1, 1),
     "substring": Function(_substring, 2, 3),
@@ -315,6 +344,8 @@ FUNCTIONS: dict[str, Function] = {
     "timeFormatUTC": Function(_time_format(milliseconds=False, utc=True), 2, 2),
     "timeFormatUTCMs": Function(_time_format(milliseconds=True, utc=True), 2, 2),
     "jsonPath": Function(_json_path, 2, 3),
-    "xpath": Function(_x_path, 2, 3),
+    "xeger": Function(_xeger, 1, 1),
+    "xpath": Function(_x_path, 2, 13),
+    "xPath": Function(_x_path, 2, 13),
 }
-"""Every function by its name, which is case-sensitive. `xeger` (a random text for a pattern) is not among them."""
+"""Every function by its name, which is case-sensitive."""

@@ -45,7 +45,9 @@ class _Call:
         # A function sees unset variables as null: `firstnonnull` is there to be given some.
         del strict
         try:
-            return self.function.body([a if isinstance(a, str) else lookup(a.name) for a in self.arguments])
+            return self.function.body(
+                [a if isinstance(a, str) else a.read(lookup, strict=False) for a in self.arguments]
+            )
         except FunctionError:
             return None
 
@@ -76,9 +78,11 @@ class Template:
         )
 
 
-_NAME = r"[A-Za-z_][A-Za-z0-9_.\-]*"
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"
 _CALL = r"(?P<function>[A-Za-z][A-Za-z0-9]*)\((?P<arguments>(?:'[^']*'|[^'{}()])*)\)"
-_ARGUMENT = re.compile(rf"\s*(?:'(?P<text>[^']*)'|(?P<number>-?\d+(?:\.\d+)?)|(?P<name>{_NAME}))\s*(?:,|$)")
+_ARGUMENT = re.compile(
+    rf"\s*(?:'(?P<text>[^']*)'|(?P<literal>-?\d+(?:\.\d+)?|true|false)|(?P<name>{_NAME})(?::(?P<default>[^,]*))?)\s*(?:,|$)"
+)
 
 
 def _slot(prefix: str, suffix: str) -> re.Pattern[str]:
@@ -109,13 +113,14 @@ def parse_template(text: str, prefix: str = "{", suffix: str = "}") -> Template:
     return Template(tuple(parts))
 
 
-def _part(match: re.Match[str]) -> _Variable | _Call:
+def _part(match: re.Match[str]) -> _Variable | _Call | str:
     name = match["function"]
     if name is None:
         return _Variable(match["name"], match["default"])
     function = FUNCTIONS.get(name)
     if function is None:
-        raise TemplateError(f"unknown function {name} in a message template")
+        # Braces around other text, such as a script in a payload.
+        return match[0]
     arguments = _arguments(match["arguments"])
     if not function.least <= len(arguments) <= function.most:
         raise TemplateError(f"function {name} takes {function.least} to {function.most} arguments")
@@ -130,6 +135,6 @@ def _arguments(text: str) -> tuple[_Variable | str, ...]:
         if match is None:
             raise TemplateError(f"cannot read the arguments ({text}) in a message template")
         name = match["name"]
-        found.append(_Variable(name) if name is not None else match["text"] or match["number"] or "")
+        found.append(_Variable(name, match["default"]) if name else match["text"] or match["literal"] or "")
         position = match.end()
     return tuple(found)

@@ -57,6 +57,22 @@ def evaluate(
     return [text_of(item) for item in cast("list[object]", found)]
 
 
+def select(
+    root: etree._Element,  # pyright: ignore[reportPrivateUsage]
+    path: str,
+    namespaces: Mapping[str, str],
+) -> list[str]:
+    """Return every node an XPath selects, an element as the XML it is; raises `etree.XPathError`."""
+    found = cast("object", etree.XPath(path, namespaces=dict(namespaces) or None)(root))
+    return [_xml_of(item) for item in (cast("list[object]", found) if isinstance(found, list) else [found])]
+
+
+def _xml_of(found: object) -> str:
+    if isinstance(found, etree._Element):  # pyright: ignore[reportPrivateUsage]
+        return etree.tostring(found, encoding="unicode", with_tail=False)
+    return text_of(found)
+
+
 def text_of(found: object) -> str:
     """Return what an XPath selected as text: of a node all that is in it, a number without a needless `.0`."""
     if isinstance(found, bool):
