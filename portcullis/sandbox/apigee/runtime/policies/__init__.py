@@ -5,6 +5,12 @@ from __future__ import annotations
 from portcullis.sandbox.apigee.runtime.policies.assert_condition import AssertCondition
 from portcullis.sandbox.apigee.runtime.policies.assign_message import AssignMessage
 from portcullis.sandbox.apigee.runtime.policies.base import Policy
+from portcullis.sandbox.apigee.runtime.policies.caching import (
+    InvalidateCache,
+    LookupCache,
+    PopulateCache,
+    ResponseCache,
+)
 from portcullis.sandbox.apigee.runtime.policies.cors import CORS
 from portcullis.sandbox.apigee.runtime.policies.decode_jwt import DecodeJWT
 from portcullis.sandbox.apigee.runtime.policies.extract_variables import ExtractVariables
@@ -34,15 +40,19 @@ REGISTRY: dict[str, type[Policy]] = {
         DecodeJWT,
         ExtractVariables,
         FlowCallout,
+        InvalidateCache,
         JavaScript,
         JSONThreatProtection,
         JSONToXML,
         KeyValueMapOperations,
+        LookupCache,
         MessageLogging,
         OAuthV2,
+        PopulateCache,
         Quota,
         RaiseFault,
         RegularExpressionProtection,
+        ResponseCache,
         ServiceCallout,
         SpikeArrest,
         VerifyAPIKey,
