@@ -15,26 +15,21 @@ import io
 import shutil
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import jinja2
 
+from portcullis.contract.bundle_values import Target, bundle_values
 from portcullis.contract.loading import load
-from portcullis.contract.model import Backend, Burst, Contract
-from portcullis.contract.paths import apigee_resource, most_specific_first, shape
+from portcullis.contract.model import Contract
 from portcullis.contract.problem import ContractError
-from portcullis.ring import ALGORITHMS
 
 GENERATED: Final = "Generated from gateway.yaml and {template}. Do not edit."
 MAX_FILE_BYTES: Final = 1_000_000
 """A larger file in `apiproxy/` is refused: Apigee takes bundles of a few megabytes, and this one needs kilobytes."""
-# Apigee's own default, less where the whole budget of the backend is smaller.
-CONNECT_MILLIS: Final = 3000
 # The earliest time a zip can hold: with it, the same files give the same bytes.
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-_UNIT: Final = {"second": "ps", "minute": "pm"}
 _FIXED: Final = {
     "proxies/default.xml": "apiproxy/proxies/default.xml",
     "policies/AM-AllowedMethods.xml": "apiproxy/policies/AM-AllowedMethods.xml",
@@ -43,37 +38,24 @@ _FIXED: Final = {
     "policies/JWT-VerifyEdgeToken.xml": "apiproxy/policies/JWT-VerifyEdgeToken.xml",
     "resources/properties/gateway.properties": "apiproxy/resources/properties/gateway.properties",
 }
+# Rendered only where the contract asks for what they do: Apigee would deploy policies that no flow runs.
+_WHERE_ASKED: Final = {
+    "cors": ("policies/AM-PageOrigin.xml", "policies/AM-PageAccess.xml"),
+    "sizes": ("policies/RF-RequestTooLarge.xml",),
+    "json_bodies": ("policies/RF-UnsupportedMediaType.xml",),
+    "query_patterns": ("policies/RF-InvalidRequest.xml",),
+    "caching": (
+        "policies/AM-CacheKey.xml",
+        "policies/AM-CachePerSubject.xml",
+        "policies/AM-CachePerConsumer.xml",
+        "policies/AM-CachePerEveryone.xml",
+        "policies/RC-Answer.xml",
+    ),
+}
 
 
 class BundleError(Exception):
     """The folder of the bundle is not as it should be; the text says what is wrong and where."""
-
-
-@dataclass(frozen=True)
-class _Operation:
-    name: str
-    method: str
-    route: str
-    pattern: str
-    product: str
-    roles: tuple[str, ...]
-    backend: str
-    burst: str
-
-
-@dataclass(frozen=True)
-class _Path:
-    name: str
-    route: str
-    pattern: str
-    methods: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Target:
-    name: str
-    connect_millis: int
-    timeout_millis: int
 
 
 def render_bundle(
@@ -85,7 +67,7 @@ def render_bundle(
     `iss` and `aud` of the internal token; `environment` is the stack's name, which the audit line shows and the
     token's `req_wl` must carry. Raises `BundleError` where a file is missing, too large, or in both folders.
     """
-    values = _values(contract, internal_issuer, internal_audience, environment)
+    values = bundle_values(contract, internal_issuer, internal_audience, environment)
     files = _written(source / "apiproxy")
     for path, content in _generated(contract, source / "templates", values).items():
         if path in files:
@@ -144,70 +126,17 @@ def _generated(contract: Contract, templates: Path, values: dict[str, Any]) -> d
             raise BundleError(f"{templates / (error.name or name)} is not there: it is a part of the proxy") from None
 
     files = {path: render(template) for template, path in _FIXED.items()}
+    for asked, paths in _WHERE_ASKED.items():
+        files |= {f"apiproxy/{path}": render(path) for path in paths if values[asked]}
     files[f"apiproxy/{contract.api.name}.xml"] = render("descriptor.xml")
-    for name, backend in contract.backends.items():
-        files[f"apiproxy/targets/{name}.xml"] = render("targets/backend.xml", backend=_target(name, backend))
+    targets: list[Target] = values["backends"]
+    for target in targets:
+        files[f"apiproxy/targets/{target.name}.xml"] = render("targets/backend.xml", backend=target)
+    for protection in values["protections"]:
+        for policy in protection.policies:
+            template = f"policies/{policy.removesuffix(protection.name)}Protection.xml"
+            files[f"apiproxy/policies/{policy}.xml"] = render(template, protection=protection)
     return files
-
-
-def _values(contract: Contract, issuer: str, audience: str, environment: str) -> dict[str, Any]:
-    operations = [
-        _Operation(
-            name=name,
-            method=operation.method,
-            route=operation.path,
-            pattern=apigee_resource(operation.path),
-            product=product,
-            roles=tuple(sorted(operation.roles)),
-            backend=operation.backend,
-            burst=_rate(contract.products[product].burst),
-        )
-        for product, name, operation in most_specific_first(contract)
-    ]
-    return {
-        "api": contract.api,
-        "operations": operations,
-        "paths": _paths(operations),
-        "backends": [_target(name, backend) for name, backend in contract.backends.items()],
-        # All that a key of the ring may have, so that another algorithm for new keys needs no new proxy.
-        "algorithms": ALGORITHMS,
-        "leeway_seconds": contract.apigee.leeway_seconds,
-        "key_cache_seconds": contract.apigee.key_cache_seconds,
-        "token_life_seconds": contract.edge.token_life_seconds,
-        "audit_subject": contract.audit.subject,
-        "internal_issuer": issuer,
-        "internal_audience": audience,
-        "environment": environment,
-    }
-
-
-def _paths(operations: list[_Operation]) -> list[_Path]:
-    """Each path once, whatever its parameters are called, with the methods that some operation has on it.
-
-    Names hold an underscore, which no operation's name can.
-    """
-    by_shape: dict[tuple[str, ...], list[_Operation]] = {}
-    for operation in operations:
-        by_shape.setdefault(shape(operation.route), []).append(operation)
-    return [
-        _Path(
-            name=f"methods_{number}",
-            route=group[0].route,
-            pattern=group[0].pattern,
-            methods=tuple(sorted({operation.method for operation in group})),
-        )
-        for number, group in enumerate(by_shape.values(), start=1)
-    ]
-
-
-def _rate(burst: Burst) -> str:
-    """The rate of a SpikeArrest: a number and `ps` or `pm`."""
-    return f"{burst.requests}{_UNIT[burst.per]}"
-
-
-def _target(name: str, backend: Backend) -> _Target:
-    timeout = backend.timeout_seconds * 1000
-    return _Target(name=name, connect_millis=min(CONNECT_MILLIS, timeout), timeout_millis=timeout)
 
 
 def _property(value: str) -> str:

@@ -31,7 +31,7 @@ _PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 # A repeated group that ends with a repetition takes exponential time on a text made for it.
 _NESTED_REPEAT = re.compile(r"[+*}]\)[+*{]")
 # What Java and Python read differently, or one of them not at all.
-_ONE_DIALECT = re.compile(r"\\[1-9kpPhHRXGQEAzZgNu]|\(\?(?!:|i\)|[=!])|[+*?}]\+|&&|\[\[")
+_ONE_DIALECT = re.compile(r"\\[1-9kpPhHRXGQEAzZgNu]|\(\?(?!i\))|[+*?}]\+|&&|\[\[")
 MAX_PATH: Final = 200
 MAX_SEGMENTS: Final = 12
 # Where the Worker answers for itself (its `health/endpoints.ts`), before any operation is looked up.
@@ -132,7 +132,7 @@ def _regex(value: str) -> str:
     if _ONE_DIALECT.search(value):
         raise refuse(
             f"{shown(value)} holds a construct that Java and Python read differently",
-            "characters, classes, groups `(?:…)`, `(?i)` and repetitions only",
+            "characters, classes, groups `(…)`, `(?i)` at its beginning and repetitions only",
         )
     if _NESTED_REPEAT.search(value):
         raise refuse(

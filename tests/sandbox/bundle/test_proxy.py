@@ -117,6 +117,15 @@ async def test_the_backend_learns_who_calls_from_verified_claims_alone(apigee: D
     assert "of-the-client" not in str(request.headers.raw)
 
 
+@pytest.mark.parametrize("spelling", ["X_Identity_Roles", "x_identity_roles", "X-Identity_Roles", "X_Identity-Roles"])
+async def test_a_header_that_a_backend_would_read_as_an_identity_is_dropped(apigee: Deployed, spelling: str) -> None:
+    sent = [(spelling, "treasurer"), ("X-Identity-Roles", "treasurer"), ("Txn_Token", "x"), (spelling, "again")]
+    assert (await apigee.call("GET /orders", apigee.token(roles=["reader"]), sent)).status_code == 200
+    alike = [value for name, value in apigee.received[0].headers.multi_items() if "roles" in name]
+    assert alike == ["reader"]
+    assert "txn_token" not in apigee.received[0].headers
+
+
 async def test_the_body_of_a_call_reaches_the_backend(apigee: Deployed) -> None:
     answer = await apigee.call("POST /orders", apigee.token("place-order"), json={"item": "A-17"})
     assert answer.status_code == 200
@@ -345,6 +354,35 @@ async def used_up(apigee: Deployed, client: str = "0oa1storefront") -> httpx.Res
     return await apigee.call("GET /orders", apigee.token(client_id=client))
 
 
+async def test_a_refusal_after_the_app_is_known_tells_the_limit(apigee: Deployed) -> None:
+    answer = await apigee.call("GET /orders", apigee.token(roles=[]))
+    assert (answer.status_code, answer.headers["ratelimit-policy"]) == (403, '"orders";q=60;w=60')
+    assert "ratelimit" not in answer.headers
+
+
+async def test_both_keys_of_an_app_use_one_quota(apigee: Deployed) -> None:
+    app = apigee.store.get("apigee.apps", "acme/storefront@acme.example/storefront")
+    assert app is not None
+    second = {**app["credentials"][0], "consumerKey": "0oa1storefront-2"}
+    document = {**app, "credentials": [*app["credentials"], second]}
+    apigee.store.put("apigee.apps", "acme/storefront@acme.example/storefront", document)
+    assert (await apigee.call("GET /orders", apigee.token())).headers["ratelimit"] == '"orders";r=59;t=60'
+    answer = await apigee.call("GET /orders", apigee.token(client_id="0oa1storefront-2"))
+    assert answer.headers["ratelimit"] == '"orders";r=58;t=60'
+
+
+async def test_a_product_of_somebody_elses_making_opens_nothing(apigee: Deployed) -> None:
+    product = apigee.store.get("apigee.products", "acme/orders")
+    assert product is not None
+    apigee.store.put("apigee.products", "acme/unlimited", {**product, "name": "unlimited", "quota": "1000000"})
+    key = "acme/storefront@acme.example/storefront"
+    app = apigee.store.get("apigee.apps", key)
+    assert app is not None
+    products = [{"apiproduct": "unlimited", "status": "approved"}]
+    apigee.store.put("apigee.apps", key, {**app, "credentials": [{**app["credentials"][0], "apiProducts": products}]})
+    assert_problem(await apigee.call("GET /orders", apigee.token()), 403, "consumer-not-entitled", apigee)
+
+
 async def test_a_used_up_quota_is_told_with_the_time_to_wait(apigee: Deployed) -> None:
     answer = await used_up(apigee)
     line = assert_problem(answer, 429, "quota-exceeded", apigee)
@@ -386,6 +424,11 @@ async def test_a_burst_is_smoothed(apigee: Deployed) -> None:
     assert refusals
     assert {answer.json()["type"] for answer in refusals} == {f"{PROBLEMS}/rate-exceeded"}
     assert {answer.headers["retry-after"] for answer in refusals} == {"1"}
+    assert {answer.headers["ratelimit-policy"] for answer in refusals} == {
+        '"orders";q=60;w=60, "orders:burst";q=50;w=1'
+    }
+    assert {answer.headers["ratelimit"] for answer in refusals} == {'"orders:burst";r=0;t=1'}
+    assert {tuple(answer.json()["violated-policies"]) for answer in refusals} == {("orders:burst",)}
     reasons = [line["reason"] for line in apigee.logs.entries()]
     assert reasons.count("rate-exceeded") == len(refusals)
     apigee.clock.advance(1)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lxml import etree
+from ruamel.yaml import YAML
 
 from portcullis.contract import load
 from portcullis.contract.bundle import render_bundle
@@ -12,6 +13,9 @@ from tests.unit.contract.edits import edited
 SOURCE = Path(__file__).parents[3] / "apigee_bundle"
 ISSUER = "https://api.acme.example"
 AUDIENCE = "https://apigee.acme.example/store"
+
+EVERYTHING: list[list[str]] = YAML(typ="safe").load(Path(__file__).with_name("everything.yaml"))
+"""Edits of the good contract by which it asks for all that the bundle can do."""
 
 
 def bundle(folder: Path, edits: list[list[str]] | None = None, source: Path = SOURCE) -> dict[str, bytes]:

@@ -1,0 +1,175 @@
+"""Every fault of the table, raised in the running proxy: what the caller is told, and what the audit line says."""
+
+import dataclasses
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pytest
+from ruamel.yaml import YAML
+
+from portcullis.deployed import CANARY_PATH, Realm, canary_token
+from portcullis.sandbox.apigee.runtime import flow
+from portcullis.sandbox.apigee.runtime.context import Context
+from portcullis.sandbox.apigee.runtime.elements import Node, elements
+from portcullis.sandbox.apigee.runtime.faults import Fault
+from portcullis.sandbox.apigee.runtime.model import Step
+from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source
+from tests.sandbox.bundle.deployed import AUDIENCE, ISSUER, Deployed, contract_of
+from tests.unit.bundle.rendered import EVERYTHING, bundle, endpoints, parsed
+
+TABLE: dict[str, Any] = YAML(typ="safe").load(
+    Path(__file__).parents[2].joinpath("unit", "bundle", "faults.yaml").read_text()
+)
+PAGE = "https://shop.acme.example"
+
+
+@dataclasses.dataclass(frozen=True)
+class Broken(Policy):
+    """Stands in for a policy and raises a fault, with the variables that Apigee sets beside it."""
+
+    type_name = "Broken"
+    fault_prefix = "broken"
+    elements = elements("DisplayName")
+
+    whole: Policy
+    code: str
+    sets: dict[str, Any]
+
+    @classmethod
+    def parse(cls, node: Node, source: Source) -> Self:
+        raise NotImplementedError
+
+    async def execute(self, context: Context) -> None:
+        context.variables.fill(self.sets)
+        raise Fault(self.code, "words of Apigee's own", 500)
+
+    @property
+    def failed_variable(self) -> str:
+        return self.whole.failed_variable
+
+
+@pytest.fixture
+async def whole(tmp_path: Path) -> Any:
+    """The proxy of a contract that asks for everything."""
+    deployed = Deployed(contract_of(tmp_path, [(old, new) for old, new in EVERYTHING]))
+    yield deployed
+    await deployed.close()
+
+
+def break_policy(monkeypatch: pytest.MonkeyPatch, name: str, code: str, sets: dict[str, Any]) -> list[str]:
+    """Let the first step of that name outside the fault rules raise; return where it did, once it has."""
+    original, broken = flow.run_steps, list[str]()
+
+    async def run_steps(context: Context, steps: Iterable[Step]) -> None:
+        def changed() -> Iterator[Step]:
+            for step in steps:
+                if step.policy.name == name and context.phase != "error" and not broken:
+                    broken.append(name)
+                    policy = step.policy
+                    stand_in = Broken(policy.name, policy.enabled, policy.continue_on_error, policy, code, sets)
+                    yield dataclasses.replace(step, condition=None, policy=stand_in)
+                else:
+                    yield step
+
+        await original(context, changed())
+
+    monkeypatch.setattr(flow, "run_steps", run_steps)
+    return broken
+
+
+def rows() -> Iterator[Any]:
+    """(policy, the flow it is in, code, problem) for each fault of each policy in the flows of the proxy."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = bundle(Path(folder), EVERYTHING)
+    policies = parsed(files, "policies")
+    seen: set[str] = set()
+    for endpoint in (endpoints(files)["default"], endpoints(files)["orders"]):
+        for place in endpoint.iterfind(".//Step"):
+            name, part = place.findtext("Name"), place.getparent().getparent()
+            if part.tag not in {"PreFlow", "PostFlow", "Flow"} or name in seen:
+                continue
+            seen.add(name)
+            for code, problem in TABLE["policies"][policies[name].tag].get("faults", {}).items():
+                yield pytest.param(name, policies[name].tag, part.get("name"), code, problem, id=f"{name}-{code}")
+
+
+def request_to(apigee: Deployed, flow_name: str) -> tuple[str, str]:
+    """A request that this flow is for, and a token for it."""
+    if flow_name == "ring_canary":
+        realm = Realm(ISSUER, AUDIENCE, apigee.environment)
+        return f"GET {CANARY_PATH}", canary_token(apigee.private, 7, realm, apigee.clock.now())
+    if flow_name.startswith("methods_"):
+        return "DELETE /orders", apigee.token()
+    for product in apigee.contract.products.values():
+        for name, operation in product.operations.items():
+            if name == flow_name:
+                path = operation.path.replace("{", "").replace("}", "")
+                return f"{operation.method} {path}", apigee.token(name)
+    return "GET /orders", apigee.token()
+
+
+def assert_told(answer: httpx.Response, apigee: Deployed, problem: str) -> None:
+    assert answer.status_code == TABLE["statuses"][problem], answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    told, line = answer.json(), apigee.audited()
+    assert told["type"].endswith(problem)
+    assert (told["status"], told["trace_id"]) == (answer.status_code, line["trace_id"])
+    assert len(line["trace_id"]) == 32
+    assert (line["reason"], line["status"]) == (problem, answer.status_code)
+    assert "words of Apigee" not in answer.text
+    assert "fault" not in answer.text.replace("gateway-fault", "")
+
+
+AFTER_THE_APP_IS_FOUND = {"SpikeArrest", "Quota", "JSONThreatProtection", "RegularExpressionProtection"}
+
+
+@pytest.mark.parametrize(("policy", "kind", "flow_name", "code", "problem"), list(rows()))
+async def test_a_fault_of_a_policy(
+    whole: Deployed,
+    monkeypatch: pytest.MonkeyPatch,
+    policy: str,
+    kind: str,
+    flow_name: str,
+    code: str,
+    problem: str,
+) -> None:
+    request, token = request_to(whole, flow_name)
+    broken = break_policy(monkeypatch, policy, code, TABLE["policies"][kind].get("sets", {}))
+    answer = await whole.call(request, token, [("Origin", PAGE)])
+    assert broken == [policy]
+    assert_told(answer, whole, problem)
+    assert ("ratelimit-policy" in answer.headers) or kind not in AFTER_THE_APP_IS_FOUND
+    assert answer.headers.get("access-control-allow-origin") == (
+        None if policy in {"AM-Begin", "AM-PageOrigin"} else PAGE
+    )
+
+
+@pytest.mark.parametrize(("code", "problem"), TABLE["endpoints"]["default"].items())
+async def test_a_fault_before_the_first_policy(
+    whole: Deployed, monkeypatch: pytest.MonkeyPatch, code: str, problem: str
+) -> None:
+    break_policy(monkeypatch, "AM-Begin", code, {})
+    assert_told(await whole.call("GET /orders", whole.token()), whole, problem)
+
+
+@pytest.mark.parametrize(("code", "problem"), TABLE["endpoints"]["orders"].items())
+async def test_a_fault_on_the_way_to_the_backend(
+    whole: Deployed, monkeypatch: pytest.MonkeyPatch, code: str, problem: str
+) -> None:
+    async def broken(*_: Any) -> None:
+        raise Fault(code, "words of Apigee's own", 500)
+
+    monkeypatch.setattr(flow, "send_to_target", broken)
+    answer = await whole.call("GET /orders", whole.token(), [("Origin", PAGE)])
+    assert_told(answer, whole, problem)
+    assert answer.headers["ratelimit-policy"] == '"orders";q=60;w=60'
+    assert answer.headers["ratelimit"] == '"orders";r=59;t=60'
+    assert answer.headers["access-control-allow-origin"] == PAGE
+
+
+async def test_a_fault_of_the_audit_reaches_nobody(whole: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_policy(monkeypatch, "ML-Audit", "steps.messagelogging.ExecutionFailed", {})
+    assert (await whole.call("GET /orders", whole.token())).status_code == 200
