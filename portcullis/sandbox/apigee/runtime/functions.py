@@ -287,10 +287,14 @@ def _json_path(arguments: Arguments) -> str:
         raise FunctionError(str(error)) from None
     if not there:
         return ""
-    if want_array or not isinstance(found, list):
-        return jsonpath.as_text(cast("object", found))
-    items = cast("list[object]", found)
+    items = _items(found)
+    if items is None or want_array:
+        return jsonpath.as_text(found)
     return jsonpath.as_text(items[0]) if items else ""
+
+
+def _items(found: object) -> list[object] | None:
+    return cast("list[object]", found) if isinstance(found, list) else None
 
 
 _XPATH_TYPES = frozenset({"nodeset", "node", "number", "boolean", "string"})

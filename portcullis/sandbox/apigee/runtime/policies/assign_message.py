@@ -94,7 +94,10 @@ class AssignMessage(Policy):
             existing = held
         if existing is not None and not self.create_new:
             return existing
-        if not self.create_new and (self.create_new is False or name in {"request", "response", "message", "error"}):
+        # A response can be made before there is one: with no target it is what the client gets.
+        early = name == "response" and context.phase == "request"
+        made_elsewhere = name in {"request", "response", "message", "error"}
+        if not early and not self.create_new and (self.create_new is False or made_elsewhere):
             text = f"{self._label}: value of variable {name} is not of type Message"
             raise Fault("steps.assignmessage.VariableOfNonMsgType", text)
         made = Message(self.to_type or ("request" if context.phase == "request" else "response"), path="")
