@@ -33,7 +33,7 @@ try {
     platform: "neutral",
     mainFields: ["module", "main"],
     conditions: ["workerd", "worker", "browser"],
-    external: ["./policy.json"],
+    external: ["./policy.json", "cloudflare:workers"],
     charset: "utf8",
     legalComments: "none",
     sourcemap: false,

@@ -26,7 +26,7 @@ def directory(contract: Contract) -> dict[str, Any]:
 def _issuer(contract: Contract, name: str) -> dict[str, Any]:
     issuer = contract.issuers[name]
     introspection = None
-    if issuer.introspection is not None:
+    if issuer.introspection is not None and issuer.introspection.client_id is not None:
         client = issuer.introspection.client_id
         introspection = {"client_id": client, "client_secret": SANDBOX_INTROSPECTION_SECRET}
     return {
@@ -34,7 +34,7 @@ def _issuer(contract: Contract, name: str) -> dict[str, Any]:
         "shape": "google" if issuer.profile == "google" else "okta",
         "url": issuer.issuer,
         "audience": issuer.audience,
-        "algorithm": issuer.algorithms[0],
+        "algorithm": issuer.algorithms[0] if issuer.algorithms else "RS256",
         "clients": [consumer.client_id for consumer in contract.consumers.values() if consumer.issuer == name],
         "introspection": introspection,
     }

@@ -4,6 +4,7 @@
 `api_products`, `test_users`, `operations_table`, `bundle`.
 """
 
+from portcullis.contract.issuer import Introspection, Issuer, RoleMapping, SenderConstraint
 from portcullis.contract.loading import load
 from portcullis.contract.model import (
     Api,
@@ -14,13 +15,11 @@ from portcullis.contract.model import (
     Consumer,
     Contract,
     Edge,
-    Introspection,
-    Issuer,
     Operation,
     Product,
     Quota,
     RingFormat,
-    RoleMapping,
+    TokenCache,
 )
 from portcullis.contract.problem import ContractError, Position, Problem
 
@@ -43,5 +42,7 @@ __all__ = [
     "Quota",
     "RingFormat",
     "RoleMapping",
+    "SenderConstraint",
+    "TokenCache",
     "load",
 ]

@@ -22,6 +22,8 @@ _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z
 # Apigee wants a developer's email in lower case.
 _EMAIL = re.compile(r"[a-z0-9._%+-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,199}\Z")
+# RFC 6750 §2.1, b64token; a JOSE token begins with `eyJ`.
+_TOKEN_PREFIX = re.compile(r"(?!e(?:y|\Z))[A-Za-z0-9._~+/-]{1,64}\Z")
 _CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,127}\Z")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]{0,39})\}\Z")
@@ -173,6 +175,16 @@ def _client_id(value: str) -> str:
     return value
 
 
+def _token_prefix(value: str) -> str:
+    if not _TOKEN_PREFIX.match(value):
+        raise refuse(
+            f"{shown(value)} is not what opaque tokens begin with (at most 64 of `A-Z a-z 0-9 . _ ~ + / -`, and not "
+            "`e` or `ey`, as signed tokens do)",
+            "the beginning that the issuer documents, such as `ya29.`",
+        )
+    return value
+
+
 def _claim(value: str) -> str:
     if not _CLAIM.match(value):
         raise refuse(f"{shown(value)} is no claim's name", "the name of a claim, such as `groups`")
@@ -256,6 +268,7 @@ Regex = Annotated[str, Field(max_length=200), AfterValidator(_text), AfterValida
 Audience = Annotated[str, Field(max_length=255), AfterValidator(_text), AfterValidator(_audience)]
 Email = Annotated[str, AfterValidator(_text), AfterValidator(_email)]
 ClientId = Annotated[str, AfterValidator(_text), AfterValidator(_client_id)]
+TokenPrefix = Annotated[str, AfterValidator(_text), AfterValidator(_token_prefix)]
 ClaimName = Annotated[str, AfterValidator(_text), AfterValidator(_claim)]
 ClaimValue = Annotated[str, Field(max_length=255), AfterValidator(_text), AfterValidator(_claim_value)]
 PathTemplate = Annotated[str, AfterValidator(_text), AfterValidator(_path), AfterValidator(_not_reserved)]

@@ -14,9 +14,6 @@ from pydantic import Field
 
 from portcullis.contract.cors import Cors
 from portcullis.contract.fields import (
-    Audience,
-    ClaimName,
-    ClaimValue,
     ClientId,
     Email,
     FolderUrl,
@@ -26,15 +23,12 @@ from portcullis.contract.fields import (
     PathTemplate,
     Text,
     Unique,
-    Url,
 )
+from portcullis.contract.issuer import Issuer
 from portcullis.contract.part import Part
 from portcullis.contract.protection import Protection
 from portcullis.ring import Algorithm as SigningAlgorithm
 
-# RFC 7518 §3.1, less HS* and none: a symmetric key or none at all would let a verifier mint tokens (RFC 8725 §3.1).
-Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
-Profile: TypeAlias = Literal["okta", "google", "rfc9068"]
 Method: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 # The units Apigee accepts in the quota of an API product (quotaTimeUnit), and in the rate of a SpikeArrest (ps, pm).
 QuotaUnit: TypeAlias = Literal["minute", "hour", "day", "month"]
@@ -57,49 +51,6 @@ class Api(Part):
         ),
     ]
     cors: Annotated[Cors | None, Field(description="Which web pages may call the API; absent: none.")] = None
-
-
-class Introspection(Part):
-    """Where opaque tokens of an issuer are introspected (RFC 7662). The client's secret is stack configuration."""
-
-    endpoint: Annotated[Url, Field(examples=["https://acme.okta.example/oauth2/default/v1/introspect"])]
-    client_id: Annotated[ClientId, Field(examples=["portcullis-edge"])]
-
-
-class RoleMapping(Part):
-    """A token whose `claim` is `value`, or a list that holds it, carries `role`."""
-
-    claim: Annotated[ClaimName, Field(examples=["groups"])]
-    value: Annotated[ClaimValue, Field(examples=["store-readers"])]
-    role: Annotated[Name, Field(examples=["reader"])]
-
-
-class Issuer(Part):
-    """An identity provider whose tokens are accepted."""
-
-    profile: Annotated[
-        Profile,
-        Field(description="What its tokens look like: okta, google (ID tokens) or rfc9068.", examples=["okta"]),
-    ]
-    issuer: Annotated[
-        Url,
-        Field(
-            description="Compared with the claim `iss` as it is.", examples=["https://acme.okta.example/oauth2/default"]
-        ),
-    ]
-    audience: Annotated[Audience, Field(description="What `aud` must hold.", examples=["api://acme-store"])]
-    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, max_length=9, examples=[["RS256"]]), Unique]
-    introspection: Introspection | None = None
-    roles: Annotated[
-        tuple[RoleMapping, ...],
-        Field(
-            min_length=1,
-            max_length=200,
-            description="Which claims give which roles.",
-            examples=[[{"claim": "groups", "value": "store-readers", "role": "reader"}]],
-        ),
-        Unique,
-    ]
 
 
 class Backend(Part):
@@ -211,6 +162,18 @@ class Consumer(Part):
         return re.sub(r"[^A-Za-z0-9_-]", "_", self.client_id)
 
 
+class TokenCache(Part):
+    """How long what was found out about a client's token is remembered."""
+
+    seconds: Annotated[
+        int,
+        Field(ge=0, le=3600, description="In an isolate of the Worker; 0 verifies every token anew.", examples=[300]),
+    ] = 300
+    kv: Annotated[
+        bool, Field(description="Whether isolates tell each other through KV about JWTs they have verified.")
+    ] = False
+
+
 class Edge(Part):
     """The first tier."""
 
@@ -220,6 +183,7 @@ class Edge(Part):
     ]
     # Cloudflare gives up on an origin after 100 s (error 524), with a page that is no problem+json.
     upstream_timeout_seconds: Annotated[int, Field(ge=2, le=99, description="Longest wait for Apigee.", examples=[20])]
+    token_cache: Annotated[TokenCache, Field(examples=[{"seconds": 300, "kv": False}])] = TokenCache()
 
 
 class Apigee(Part):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from portcullis.contract.model import Contract, Issuer, Operation
+from portcullis.contract.issuer import Issuer
+from portcullis.contract.model import Contract, Operation
 from portcullis.contract.paths import most_specific_first
 
 
@@ -41,6 +42,7 @@ def policy_table(contract: Contract, internal_issuer: str, internal_audience: st
             "audience": internal_audience,
             "life_seconds": contract.edge.token_life_seconds,
         },
+        "token_cache": {"seconds": contract.edge.token_cache.seconds, "kv": contract.edge.token_cache.kv},
         "leeway_seconds": contract.edge.leeway_seconds,
         "upstream_timeout_seconds": contract.edge.upstream_timeout_seconds,
         "audit_subject": contract.audit.subject,
@@ -60,7 +62,7 @@ def _cors(contract: Contract) -> dict[str, Any] | None:
 
 
 def _issuer(name: str, issuer: Issuer) -> dict[str, Any]:
-    introspection = issuer.introspection
+    introspection, constraint = issuer.introspection, issuer.sender_constraint
     return {
         "name": name,
         "profile": issuer.profile,
@@ -69,8 +71,20 @@ def _issuer(name: str, issuer: Issuer) -> dict[str, Any]:
         "algorithms": list(issuer.algorithms),
         "introspection": None
         if introspection is None
-        else {"endpoint": introspection.endpoint, "client_id": introspection.client_id},
+        else {
+            "endpoint": introspection.endpoint,
+            "protocol": introspection.protocol,
+            "client_id": introspection.client_id,
+            "token_prefix": introspection.token_prefix,
+        },
         "roles": [{"claim": mapping.claim, "value": mapping.value, "role": mapping.role} for mapping in issuer.roles],
+        "sender_constraint": None
+        if constraint is None
+        else {
+            "methods": sorted(constraint.methods),
+            "required": constraint.required,
+            "dpop_nonce": constraint.dpop_nonce,
+        },
     }
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from portcullis.contract.model import Contract, Issuer, RoleMapping
+from portcullis.contract.issuer import Issuer, RoleMapping
+from portcullis.contract.model import Contract
 
 Claims: TypeAlias = Mapping[str, str | tuple[str, ...]]
 

@@ -1,6 +1,7 @@
 import { decodeRing, type Ring } from "./mint/ring";
 import { decodePolicy } from "./policy/decode";
-import { type PolicyTable } from "./policy/table";
+import { type PolicyTable, takesDpop } from "./policy/table";
+import { type ReplayNamespace } from "./possession/replay";
 import { DecodeError, type Decoder, dictionary, httpsOrigin, text } from "./support/decode";
 import { isJsonObject, member } from "./support/json";
 import { err, ok, type Result } from "./support/result";
@@ -20,6 +21,8 @@ export interface Bindings {
   readonly introspectionSecrets: ReadonlyMap<string, string>;
   readonly kv: KVNamespace;
   readonly policy: PolicyTable;
+  /** Where used DPoP proofs are remembered; null where no issuer's tokens are bound to DPoP keys. */
+  readonly replay: ReplayNamespace | null;
   readonly ring: Ring;
   /** The id of this version of the Worker. */
   readonly version: string;
@@ -46,7 +49,7 @@ export function checkBindings(env: UncheckedBindings, policyDocument: unknown): 
     const policy = decode("policy.json", policyDocument, decodePolicy);
     const introspectionSecrets = json(env, "INTROSPECTION_SECRETS", dictionary(text(1_000), 1_000));
     for (const { name, introspection } of policy.issuers) {
-      if (introspection !== null && !introspectionSecrets.has(name)) {
+      if (introspection?.protocol === "rfc7662" && !introspectionSecrets.has(name)) {
         throw new BindingError({ binding: "INTROSPECTION_SECRETS", cause: `there is no secret for the issuer ${name}` });
       }
     }
@@ -57,6 +60,7 @@ export function checkBindings(env: UncheckedBindings, policyDocument: unknown): 
       introspectionSecrets,
       kv: namespace(env, "KV"),
       policy,
+      replay: takesDpop(policy) ? objects(env, "REPLAY") : null,
       ring: json(env, "RING", decodeRing),
       version: decode("VERSION", env["VERSION"], versionId),
     });
@@ -97,4 +101,11 @@ function namespace(env: UncheckedBindings, binding: string): KVNamespace {
   const isNamespace = isJsonObject(value) && typeof value["get"] === "function" && typeof value["put"] === "function";
   if (!isNamespace) throw new BindingError({ binding, cause: "it is no KV namespace" });
   return value as unknown as KVNamespace;
+}
+
+function objects(env: UncheckedBindings, binding: string): ReplayNamespace {
+  const value = env[binding];
+  const isNamespace = isJsonObject(value) && typeof value["get"] === "function" && typeof value["idFromName"] === "function";
+  if (!isNamespace) throw new BindingError({ binding, cause: "it is no Durable Object namespace" });
+  return value as unknown as ReplayNamespace;
 }

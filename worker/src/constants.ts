@@ -99,6 +99,39 @@ export const READY_WAIT_MS = 2_000;
  */
 export const JWKS_MAX_AGE_SECONDS = 30;
 
+/** Tokens an isolate remembers to have verified; each has some hundred bytes. */
+export const MAX_VERIFIED_TOKENS = 5_000;
+
+/** Seconds a verified token is remembered, at most; the contract sets how long. A taken-back key ends it at once. */
+export const MAX_TOKEN_CACHE_SECONDS = 60 * 60;
+
+/** Seconds between two looks at the revocation list, behind a request's back. */
+export const REVOCATION_REFRESH_SECONDS = 10;
+
+/** Seconds after which an isolate that slept looks at the list before it answers, for at most {@link KV_DEADLINE_MS}. */
+export const REVOCATION_STALE_SECONDS = 60;
+
+/** Seconds KV's own cache may answer for the revocation list: the shortest that Workers KV allows. */
+export const REVOCATION_KV_CACHE_SECONDS = 30;
+
+/** Entries of the revocation list: reading more would cost an isolate milliseconds at every look. */
+export const MAX_REVOCATIONS = 5_000;
+
+/** Seconds a DPoP proof is good for after it was made (RFC 9449 §11.1: "a relatively brief period"). */
+export const DPOP_PROOF_SECONDS = 60;
+
+/** Bytes of a DPoP proof. One with an RSA key of 4096 bits has some 1,600. */
+export const MAX_PROOF_BYTES = 4 * 1024;
+
+/** Characters of a proof's `jti`; RFC 9449 §4.2 wants 96 random bits, and a UUID has 36 characters. */
+export const MAX_PROOF_ID_CHARACTERS = 256;
+
+/** Seconds from one DPoP nonce to the next; the last one is good for as long again. */
+export const DPOP_NONCE_SECONDS = 120;
+
+/** Milliseconds to wait for the object that remembers proofs: without its word a proof is not taken. */
+export const REPLAY_DEADLINE_MS = 2_000;
+
 /** Milliseconds to wait for KV; p99 is below 5, and what KV holds can be had elsewhere. */
 export const KV_DEADLINE_MS = 50;
 

@@ -8,10 +8,12 @@ import { endingOf, Exchange, type Setting } from "./exchange";
 import { HealthEndpoints, OWN_PREFIX } from "./health/endpoints";
 import { Identifier } from "./identify";
 import { Minter } from "./mint/minter";
-import { type ConsumerPolicy, type OperationPolicy } from "./policy/table";
+import { ALGORITHMS, type ConsumerPolicy, type OperationPolicy, takesDpop } from "./policy/table";
+import { certificateThumbprint } from "./possession/certificate";
+import { type Presented } from "./possession/possession";
 import { gatewayFault, invalidRequest, methodNotAllowed, operationNotFound, type Refusal } from "./problems/refusal";
 import { problemResponse } from "./problems/response";
-import { bearerToken } from "./request/credentials";
+import { type Credentials, credentials } from "./request/credentials";
 import { answerHeaders, onwardHeaders, sizeRefusal } from "./request/headers";
 import { compileMatcher, type Matcher } from "./routing/matcher";
 import { isUnambiguous, splitTarget, type Target } from "./routing/path";
@@ -104,6 +106,7 @@ export class Gateway {
     return problemResponse(refusal, {
       types: policy.problems,
       realm: policy.internal.issuer,
+      dpop: takesDpop(policy) ? ALGORITHMS : null,
       traceId: exchange.trace.traceId,
       head: request.method === "HEAD",
     });
@@ -155,9 +158,9 @@ export class Gateway {
   ): Promise<Result<Allowed, Refusal>> {
     const operation = this.#match(request.method, target.path, exchange);
     if (!operation.ok) return operation;
-    const token = bearerToken(request.headers.get("authorization"), target.query);
-    if (!token.ok) return token;
-    const caller = await this.#identifier.identify(token.value, keepAlive);
+    const sent = credentials(request.headers.get("authorization"), target.query);
+    if (!sent.ok) return sent;
+    const caller = await this.#identifier.identify(presentedIn(request, sent.value), keepAlive);
     if (!caller.ok) return caller;
     const { issuer, roles, clientId } = caller.value;
     const subjectHash = await this.#pseudonyms.of(this.#issuerOf.get(issuer) ?? issuer, caller.value.subject);
@@ -205,6 +208,11 @@ export class Gateway {
 /** The body, if there is one: a `Content-Length: 0` comes with a stream that has nothing in it. */
 function bodyOf({ headers, body }: Request): ReadableStream | null {
   return headers.get("content-length") === "0" ? null : body;
+}
+
+function presentedIn(request: Request, sent: Credentials): Presented {
+  const { method, url, headers } = request;
+  return { ...sent, method, url, proof: headers.get("dpop"), certificate: certificateThumbprint(request.cf) };
 }
 
 function readTarget(request: Request): Result<Target, Refusal> {

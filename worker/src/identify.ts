@@ -5,76 +5,177 @@ import { MAX_TOKEN_BYTES, MIN_OPAQUE_TOKEN_CHARACTERS } from "./constants";
 import { Introspector } from "./introspection/introspector";
 import { type IssuerKeysHealth } from "./keys/freshness";
 import { IssuerKeys } from "./keys/issuer_keys";
+import { namesItsIssuer } from "./policy/decode";
+import { type IssuerPolicy } from "./policy/table";
+import { Nonces } from "./possession/nonce";
+import { Possession, type Presented } from "./possession/possession";
 import { introspectionUnavailable, invalidToken, keysUnavailable, type Refusal } from "./problems/refusal";
+import { Revocations } from "./revocation/list";
 import { nowSeconds } from "./support/clock";
-import { err, type Result } from "./support/result";
+import { sha256Hex } from "./support/hex";
+import { member } from "./support/json";
+import { err, ok, type Result } from "./support/result";
+import { sealedStore } from "./support/sealed";
 import { type KeepAlive } from "./support/single_flight";
-import { kvStore } from "./support/store";
-import { looksLikeJose } from "./token/compact";
-import { type TokenFault } from "./token/fault";
+import { cacheStore, kvStore, type Store } from "./support/store";
+import { type CompactToken, looksLikeJose, parseCompact } from "./token/compact";
 import { verifyJwt } from "./token/verify";
+import { SharedTokens } from "./verified/shared";
+import { VerifiedTokens } from "./verified/tokens";
 
 // RFC 6750 §2.1, b64token.
 const OPAQUE = new RegExp(`^[A-Za-z0-9._~+/-]{${MIN_OPAQUE_TOKEN_CHARACTERS},${MAX_TOKEN_BYTES}}=*$`);
 
-/** Finds out who is calling, from the token: a JWT by its signature, an opaque token by asking its issuer. */
+/** An issuer with what this isolate knows of it. */
+interface KnownIssuer {
+  readonly policy: IssuerPolicy;
+  /** Null where the issuer's tokens are not verified here. */
+  readonly keys: IssuerKeys | null;
+  /** Null where the issuer is not asked. */
+  readonly introspector: Introspector | null;
+}
+
+/**
+ * Finds out who is calling: from the token (a JWT by its signature, another by asking its issuer), the revocation list,
+ * and what the sender proves to have.
+ */
 export class Identifier {
   readonly #leeway: number;
-  readonly #keys: readonly IssuerKeys[];
+  readonly #issuers: readonly KnownIssuer[];
   /** By every value that `iss` may have. */
-  readonly #issuers = new Map<unknown, { readonly policy: Bindings["policy"]["issuers"][number]; readonly keys: IssuerKeys }>();
-  /** An opaque token does not name its issuer, so there is one only where exactly one issuer introspects. */
-  readonly #introspector: Introspector | null;
+  readonly #byIss: ReadonlyMap<unknown, KnownIssuer>;
+  readonly #byName: ReadonlyMap<string, KnownIssuer>;
+  /** Those whose tokens do not say whose they are, the longest prefix first. */
+  readonly #opaque: readonly KnownIssuer[];
+  readonly #revocations: Revocations;
+  readonly #possession: Possession;
+  readonly #verified: VerifiedTokens;
+  /** Null where the contract keeps JWTs out of KV. */
+  readonly #shared: SharedTokens | null;
 
-  constructor({ policy, kv, introspectionSecrets }: Bindings) {
-    const store = kvStore(kv);
+  constructor(bindings: Bindings) {
+    const { policy, auditSalt } = bindings;
+    const kv = kvStore(bindings.kv);
+    const far = sealedStore(kv, auditSalt);
+    const near = sealedStore(cacheStore(() => caches.default), auditSalt);
     this.#leeway = policy.leeway_seconds;
-    this.#keys = policy.issuers.map((issuer) => {
-      const keys = new IssuerKeys(issuer, store);
-      for (const iss of PROFILES[issuer.profile].issuers(issuer.issuer)) this.#issuers.set(iss, { policy: issuer, keys });
-      return keys;
-    });
-    const [only, ...others] = policy.issuers.filter(({ introspection }) => introspection !== null);
-    const secret = only === undefined ? undefined : introspectionSecrets.get(only.name);
-    this.#introspector =
-      only === undefined || secret === undefined || others.length > 0
-        ? null
-        : new Introspector(only, { secret, contract: policy.contract, leeway: this.#leeway }, store);
+    this.#issuers = policy.issuers.map((issuer) => ({
+      policy: issuer,
+      keys: issuer.algorithms.length === 0 ? null : new IssuerKeys(issuer, { near, far }),
+      introspector: introspectorOf(issuer, bindings, far),
+    }));
+    this.#byName = new Map(this.#issuers.map((issuer) => [issuer.policy.name, issuer]));
+    this.#byIss = new Map(
+      this.#issuers.flatMap((known) =>
+        PROFILES[known.policy.profile].issuers(known.policy.issuer).map((iss) => [iss, known] as const),
+      ),
+    );
+    this.#opaque = this.#issuers
+      .filter(({ policy: issuer, introspector }) => introspector !== null && !namesItsIssuer(issuer))
+      .sort((one, other) => prefixOf(other).length - prefixOf(one).length);
+    // The command line writes the list, and it can only take rights away: it needs no seal.
+    this.#revocations = new Revocations(kv);
+    const nonces = new Nonces(auditSalt);
+    this.#possession = new Possession({ issuers: policy.issuers, leeway: this.#leeway, nonces, guards: bindings.replay });
+    const { seconds, kv: isShared } = policy.token_cache;
+    this.#verified = new VerifiedTokens(seconds);
+    this.#shared = isShared ? new SharedTokens(far, policy.contract, seconds) : null;
   }
 
   /** Fetches every issuer's keys. One that is down does not keep the others waiting. */
   async warm(keepAlive: KeepAlive): Promise<void> {
-    await Promise.all(this.#keys.map((keys) => keys.warm(keepAlive)));
+    await Promise.all(this.#keys().map((keys) => keys.warm(keepAlive)));
   }
 
   /** Gets the keys that are missing, no sooner than a request would. */
   async prepare(keepAlive: KeepAlive): Promise<void> {
-    await Promise.all(this.#keys.map((keys) => keys.prepare(keepAlive)));
+    await Promise.all(this.#keys().map((keys) => keys.prepare(keepAlive)));
   }
 
   /** How each issuer's keys are. */
   keysHealth(): readonly IssuerKeysHealth[] {
-    return this.#keys.map((keys) => keys.health);
+    return this.#keys().map((keys) => keys.health);
   }
 
-  /** The caller whom a token names, or why it is not accepted. */
-  async identify(token: string, keepAlive: KeepAlive): Promise<Result<Caller, Refusal>> {
-    if (looksLikeJose(token)) {
-      const caller = await this.#verify(token, keepAlive);
-      return caller.ok ? caller : err(caller.error === "unavailable" ? keysUnavailable() : invalidToken(caller.error));
+  #keys(): readonly IssuerKeys[] {
+    return this.#issuers.flatMap(({ keys }) => keys ?? []);
+  }
+
+  /** The caller, or why the token is not accepted from who sent it. */
+  async identify(presented: Presented, keepAlive: KeepAlive): Promise<Result<Caller, Refusal>> {
+    const listed = this.#revocations.refresh(keepAlive);
+    const caller = await this.#callerOf(presented.token, keepAlive);
+    if (!caller.ok) return caller;
+    await listed;
+    if (this.#revocations.covers(caller.value)) return err(invalidToken("revoked"));
+    const refusal = await this.#possession.refusal(caller.value, presented);
+    return refusal === null ? caller : err(refusal);
+  }
+
+  async #callerOf(token: string, keepAlive: KeepAlive): Promise<Result<Caller, Refusal>> {
+    const digest = await sha256Hex(token);
+    const known = this.#verified.recall(digest, (issuer, key) => this.#byName.get(issuer)?.keys?.stillHas(key, keepAlive) === true);
+    if (known !== null) return ok(known);
+    const opaque = this.#opaqueIssuer(token);
+    // A prefix says more than the form: an opaque token may have two dots.
+    if (!looksLikeJose(token) || (opaque !== undefined && prefixOf(opaque) !== "")) {
+      return this.#ask(opaque, token, digest, keepAlive);
     }
-    if (this.#introspector === null || !OPAQUE.test(token)) return err(invalidToken("malformed"));
-    const caller = await this.#introspector.caller(token, keepAlive);
-    return caller.ok
-      ? caller
-      : err(caller.error === "unavailable" ? introspectionUnavailable() : invalidToken(caller.error));
+    const parsed = parseCompact(token);
+    if (parsed === undefined) return err(invalidToken("malformed"));
+    const issuer = this.#byIss.get(member(parsed.claims, "iss"));
+    if (issuer === undefined) return err(invalidToken("untrusted"));
+    return issuer.keys === null
+      ? this.#ask(issuer, token, digest, keepAlive)
+      : this.#verify(parsed, digest, issuer.policy, issuer.keys, keepAlive);
   }
 
-  #verify(token: string, keepAlive: KeepAlive): Promise<Result<Caller, TokenFault | "unavailable">> {
-    const trusted = (iss: unknown): ReturnType<Parameters<typeof verifyJwt>[1]> => {
-      const issuer = this.#issuers.get(iss);
-      return issuer && { policy: issuer.policy, findKey: (kid) => issuer.keys.find(kid, keepAlive) };
-    };
-    return verifyJwt(token, trusted, { now: nowSeconds(), leeway: this.#leeway });
+  async #verify(
+    token: CompactToken,
+    digest: string,
+    policy: IssuerPolicy,
+    keys: IssuerKeys,
+    keepAlive: KeepAlive,
+  ): Promise<Result<Caller, Refusal>> {
+    const trusted = { policy, findKey: (kid: string) => keys.find(kid, keepAlive) };
+    const moment = { now: nowSeconds(), leeway: this.#leeway };
+    const verified = await verifyJwt(token, trusted, moment, async (key) => (await this.#shared?.recall(digest, key)) ?? null);
+    if (!verified.ok) return err(verified.error === "unavailable" ? keysUnavailable() : invalidToken(verified.error));
+    const { caller, key, isRecalled } = verified.value;
+    this.#verified.remember(digest, caller, key);
+    if (this.#shared !== null && !isRecalled) keepAlive(this.#shared.remember(digest, caller, key));
+    return ok(caller);
   }
+
+  async #ask(
+    issuer: KnownIssuer | undefined,
+    token: string,
+    digest: string,
+    keepAlive: KeepAlive,
+  ): Promise<Result<Caller, Refusal>> {
+    if (!issuer?.introspector) return err(invalidToken("malformed"));
+    const caller = await issuer.introspector.caller(token, digest, keepAlive);
+    if (caller.ok) return caller;
+    return err(caller.error === "unavailable" ? introspectionUnavailable() : invalidToken(caller.error));
+  }
+
+  /** Whose an opaque token is. Only that issuer is asked: a question hands the token over. */
+  #opaqueIssuer(token: string): KnownIssuer | undefined {
+    return OPAQUE.test(token) ? this.#opaque.find((issuer) => token.startsWith(prefixOf(issuer))) : undefined;
+  }
+}
+
+function prefixOf({ policy }: KnownIssuer): string {
+  return policy.introspection?.token_prefix ?? "";
+}
+
+function introspectorOf(
+  issuer: IssuerPolicy,
+  { policy, introspectionSecrets }: Bindings,
+  store: Store,
+): Introspector | null {
+  if (issuer.introspection === null) return null;
+  const secret = introspectionSecrets.get(issuer.name) ?? "";
+  const options = { introspection: issuer.introspection, secret, contract: policy.contract, leeway: policy.leeway_seconds };
+  return new Introspector(issuer, options, store);
 }

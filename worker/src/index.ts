@@ -32,8 +32,10 @@ function refuseUnfit(request: Request): Response {
   const refusal = gatewayFault(503);
   exchange.end(endingOf(refusal), { env: null, ring_seq: null, contract: null });
   const { traceId } = exchange.trace;
-  return problemResponse(refusal, { types: null, realm: "gateway", traceId, head: request.method === "HEAD" });
+  return problemResponse(refusal, { types: null, realm: "gateway", dpop: null, traceId, head: request.method === "HEAD" });
 }
+
+export { ReplayGuard } from "./possession/replay_guard";
 
 export default {
   async fetch(request, env, context) {

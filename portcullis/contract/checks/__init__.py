@@ -1,4 +1,4 @@
-"""What a contract means: references, reachability, ambiguity, times and protections.
+"""What a contract means: references, tokens, reachability, ambiguity, times and protections.
 
 Each check reads the merged document, skips what has the wrong type (the structure check reports that) and yields
 problems, so that every problem is reported in one go.
@@ -15,6 +15,7 @@ from portcullis.contract.checks.reach import reach
 from portcullis.contract.checks.references import references
 from portcullis.contract.checks.routes import routes
 from portcullis.contract.checks.times import times
+from portcullis.contract.checks.tokens import tokens
 from portcullis.contract.document import Document
 from portcullis.contract.problem import Problem
 from portcullis.contract.yaml_reader import KeyPath
@@ -22,6 +23,7 @@ from portcullis.contract.yaml_reader import KeyPath
 _CHECKS: Final[tuple[Callable[[Document], Iterator[Problem]], ...]] = (
     references,
     issuers,
+    tokens,
     consumers,
     routes,
     times,

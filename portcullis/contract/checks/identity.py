@@ -19,7 +19,7 @@ def issuers(document: Document) -> Iterator[Problem]:
         if url is None:
             continue
         profile = document.text("issuers", name, "profile")
-        if url.endswith("/") and profile in {"okta", "google"}:
+        if url.endswith("/") and profile in {"okta", "okta-org", "google"}:
             yield document.problem(
                 path,
                 f"{shown(url)} ends with `/`, and the `iss` of the profile `{profile}` never does; they are compared "

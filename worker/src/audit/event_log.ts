@@ -6,6 +6,7 @@ export type OperationalEvent =
   | { readonly event: "keys-fetch-failed"; readonly issuer: string; readonly cause: KeysFault }
   | { readonly event: "introspection-failed"; readonly issuer: string; readonly cause: FetchFault | "not-an-answer" }
   | { readonly event: "kv-write-failed" }
+  | { readonly event: "revocations-unreadable"; readonly cause: string }
   | { readonly event: "start-failed"; readonly binding: string; readonly cause: string }
   | { readonly event: "unexpected"; readonly error: string };
 

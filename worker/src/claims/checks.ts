@@ -45,11 +45,6 @@ export function checkAudience(aud: unknown, audience: string): Check {
   return values.includes(audience) ? null : "wrong-audience";
 }
 
-/** `cnf` (RFC 7800): a token bound to a key must not pass as a bearer token (RFC 9449 §7.2, RFC 8705 §3). */
-export function checkUnbound(cnf: unknown): Check {
-  return cnf === undefined ? null : "sender-constrained";
-}
-
 /** A NumericDate as a whole number; RFC 7519 allows fractions, which no issuer here sends. */
 function isTime(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value);

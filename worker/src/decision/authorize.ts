@@ -16,5 +16,5 @@ export function authorize(
   if (consumer?.issuer !== caller.issuer || !consumer.products.includes(operation.product)) {
     return err(consumerNotEntitled());
   }
-  return operation.roles.some((role) => caller.roles.includes(role)) ? ok(consumer) : err(insufficientRole());
+  return operation.roles.some((role) => caller.roles.includes(role)) ? ok(consumer) : err(insufficientRole(operation.roles));
 }

@@ -1,21 +1,21 @@
 import { logEvent } from "../audit/event_log";
 import { type Caller, callerOfIntrospection } from "../claims/caller";
 import { INACTIVE_TOKEN_SECONDS, INTROSPECTION_FRESH_SECONDS, MAX_INTROSPECTION_ENTRIES, SHARED_FETCH_WAIT_MS } from "../constants";
-import { type IssuerPolicy } from "../policy/table";
+import { type IntrospectionPolicy, type IssuerPolicy } from "../policy/table";
 import { BoundedMap } from "../support/bounded_map";
 import { nowSeconds } from "../support/clock";
 import { LATE } from "../support/deadline";
-import { sha256Hex } from "../support/hex";
 import { err, ok, type Result } from "../support/result";
 import { type KeepAlive, SingleFlight } from "../support/single_flight";
 import { type Store } from "../support/store";
 import { type TokenFault } from "../token/fault";
+import { callerFromEntry, callerToEntry } from "../verified/entry";
 import { askIssuer } from "./request";
-import { type Verdict, verdictFromEntry, verdictToEntry } from "./verdict";
 
 /** What introspection needs to know beside the issuer. */
 export interface IntrospectorOptions {
-  /** The client secret at the endpoint. */
+  readonly introspection: IntrospectionPolicy;
+  /** The client secret at the endpoint; empty where the protocol knows none. */
   readonly secret: string;
   /** The contract's version: a changed contract does not use what an older one concluded. */
   readonly contract: string;
@@ -23,10 +23,16 @@ export interface IntrospectorOptions {
   readonly leeway: number;
 }
 
+/** What an issuer said of a token, and until when (seconds since the epoch) that is used. */
+interface Verdict {
+  readonly caller: Result<Caller, TokenFault>;
+  readonly until: number;
+}
+
 /**
- * Asks one issuer about its opaque tokens (RFC 7662) and remembers what it said, by the SHA-256 of the token: in this
- * isolate, and in KV for the others. An answer is used for at most {@link INTROSPECTION_FRESH_SECONDS} since the issuer
- * gave it, over both tiers, and never past `exp`; so long does a revoked token still work.
+ * Asks one issuer about its tokens (RFC 7662) and remembers what it said, by the SHA-256 of the token: in this isolate,
+ * and in KV for the others. An answer is used for at most {@link INTROSPECTION_FRESH_SECONDS} since the issuer gave it,
+ * over both tiers, and never past `exp`; so long does a revoked token still work.
  */
 export class Introspector {
   readonly #issuer: IssuerPolicy;
@@ -41,9 +47,8 @@ export class Introspector {
     this.#store = store;
   }
 
-  /** Who calls with an opaque token. `unavailable`: the issuer cannot be asked now. */
-  async caller(token: string, keepAlive: KeepAlive): Promise<Result<Caller, TokenFault | "unavailable">> {
-    const digest = await sha256Hex(token);
+  /** Who calls with a token of that SHA-256. `unavailable`: the issuer cannot be asked now. */
+  async caller(token: string, digest: string, keepAlive: KeepAlive): Promise<Result<Caller, TokenFault | "unavailable">> {
     const known = this.#known.get(digest);
     const verdict =
       known !== undefined && nowSeconds() < known.until
@@ -56,19 +61,21 @@ export class Introspector {
   }
 
   async #find(token: string, digest: string, keepAlive: KeepAlive): Promise<Verdict | null> {
-    const entry = `introspection.v1.${this.#options.contract}.${this.#issuer.name}.${digest}`;
-    const kept = verdictFromEntry(await this.#store.read(entry), nowSeconds(), INTROSPECTION_FRESH_SECONDS);
-    const verdict = kept ?? (await this.#ask(token));
+    const entry = `introspection.v2.${this.#options.contract}.${this.#issuer.name}.${digest}`;
+    const kept = callerFromEntry(await this.#store.read(entry), nowSeconds(), INTROSPECTION_FRESH_SECONDS);
+    const verdict = kept === null ? await this.#ask(token) : { caller: ok(kept.caller), until: kept.until };
     if (verdict === null) return null;
     this.#known.set(digest, verdict);
-    if (kept === null && verdict.caller.ok) {
-      keepAlive(this.#store.write(entry, verdictToEntry(verdict.caller.value, verdict.until), INTROSPECTION_FRESH_SECONDS));
+    const { caller, until } = verdict;
+    if (kept === null && caller.ok) {
+      const written = callerToEntry({ caller: caller.value, until });
+      keepAlive(this.#store.write(entry, written, INTROSPECTION_FRESH_SECONDS));
     }
     return verdict;
   }
 
   async #ask(token: string): Promise<Verdict | null> {
-    const answer = await askIssuer(this.#issuer, this.#options.secret, token);
+    const answer = await askIssuer(this.#options.introspection, this.#options.secret, token);
     if (!answer.ok) {
       logEvent({ event: "introspection-failed", issuer: this.#issuer.name, cause: answer.error });
       return null;
@@ -77,6 +84,6 @@ export class Introspector {
     const caller = callerOfIntrospection(answer.value, this.#issuer, { now, leeway: this.#options.leeway });
     // Only this isolate remembers a refusal: made-up tokens shall not fill KV.
     if (!caller.ok) return { caller, until: now + INACTIVE_TOKEN_SECONDS };
-    return { caller: ok(caller.value), until: Math.min(now + INTROSPECTION_FRESH_SECONDS, caller.value.expires) };
+    return { caller, until: Math.min(now + INTROSPECTION_FRESH_SECONDS, caller.value.expires) };
   }
 }

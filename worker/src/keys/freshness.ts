@@ -51,8 +51,7 @@ const COOLDOWN_SECONDS: Readonly<Record<Attempt["outcome"], number>> = {
 export function planFor(kid: string, { held, attempt }: KeyState, now: number): Plan {
   const allowed = mayFetch(attempt, now);
   if (held?.keys.has(kid) === true && isWithin(held.fetchedAt, MAX_KEYS_STALE_SECONDS, now)) {
-    const fresh = isWithin(held.fetchedAt, held.freshSeconds, now);
-    return fresh || !allowed ? "use" : "use-and-renew";
+    return isFresh(held, now) || !allowed ? "use" : "use-and-renew";
   }
   if (allowed) return "fetch";
   return attempt?.outcome === "failed" ? "unavailable" : "unknown";
@@ -66,8 +65,13 @@ export function mayFetch(attempt: Attempt | null, now: number): boolean {
 /** How the keys held are at `now`, in seconds. */
 export function healthOf(held: HeldKeys | null, now: number): IssuerKeysHealth {
   if (held === null || !isWithin(held.fetchedAt, MAX_KEYS_STALE_SECONDS, now)) return { state: "missing", ageSeconds: null };
-  const state = isWithin(held.fetchedAt, held.freshSeconds, now) ? "fresh" : "stale";
+  const state = isFresh(held, now) ? "fresh" : "stale";
   return { state, ageSeconds: now - held.fetchedAt };
+}
+
+/** Whether a set is as new as its issuer wants it to be. `now` in seconds. */
+export function isFresh({ fetchedAt, freshSeconds }: HeldKeys, now: number): boolean {
+  return isWithin(fetchedAt, freshSeconds, now);
 }
 
 /** How long a fetched set is fresh: as its Cache-Control says, between a floor and a ceiling. In seconds. */

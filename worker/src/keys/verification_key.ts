@@ -16,7 +16,22 @@ export interface VerificationKey {
 /** An issuer's keys by key id. */
 export type KeySet = ReadonlyMap<string, VerificationKey>;
 
-const CURVE_OF: Readonly<Record<string, string>> = { ES256: "P-256", ES384: "P-384", ES512: "P-521" };
+/** The key type, and the curve where the type has several, of each algorithm (RFC 7518 §3, RFC 8037 §3.1, RFC 9864). */
+const KEY_OF: Readonly<Record<Algorithm, { readonly kty: string; readonly crv?: string }>> = {
+  RS256: { kty: "RSA" },
+  RS384: { kty: "RSA" },
+  RS512: { kty: "RSA" },
+  PS256: { kty: "RSA" },
+  PS384: { kty: "RSA" },
+  PS512: { kty: "RSA" },
+  ES256: { kty: "EC", crv: "P-256" },
+  ES384: { kty: "EC", crv: "P-384" },
+  ES512: { kty: "EC", crv: "P-521" },
+  EdDSA: { kty: "OKP", crv: "Ed25519" },
+  Ed25519: { kty: "OKP", crv: "Ed25519" },
+};
+/** The members that make a public key of each type (RFC 7518 §6, RFC 8037 §2), beside `crv`. */
+const MATERIAL_OF: Readonly<Record<string, readonly string[]>> = { RSA: ["n", "e"], EC: ["x", "y"], OKP: ["x"] };
 const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /**
@@ -38,13 +53,28 @@ export async function readKeySet(document: unknown, algorithms: readonly Algorit
 
 async function readKey(jwk: JsonObject, algorithms: readonly Algorithm[]): Promise<VerificationKey | undefined> {
   const kid = member(jwk, "kid");
+  if (typeof kid !== "string" || kid === "" || kid.length > MAX_KID_BYTES) return undefined;
+  const found = await readPublicKey(jwk, algorithms);
+  if (found === undefined) return undefined;
+  const { algorithm, key, material } = found;
+  return { kid, algorithm, key, jwk: { ...material, kid, alg: algorithm } };
+}
+
+/** A public key for one algorithm, and the members that it is made of. */
+export interface PublicKey {
+  readonly algorithm: Algorithm;
+  readonly key: CryptoKey;
+  readonly material: JWK;
+}
+
+/** Reads a JWK as a key to verify with by one of the algorithms; `undefined` where it is unfit for each. */
+export async function readPublicKey(jwk: JsonObject, algorithms: readonly Algorithm[]): Promise<PublicKey | undefined> {
   const algorithm = algorithmOf(jwk, algorithms);
-  if (typeof kid !== "string" || kid === "" || kid.length > MAX_KID_BYTES || algorithm === undefined) return undefined;
-  const material = isForVerifying(jwk) ? publicMaterial(jwk) : undefined;
-  if (material === undefined) return undefined;
+  const material = algorithm !== undefined && isForVerifying(jwk) ? publicMaterial(jwk) : undefined;
+  if (algorithm === undefined || material === undefined) return undefined;
   try {
     const key = await importJWK(material, algorithm, { extractable: false });
-    return key instanceof CryptoKey ? { kid, algorithm, key, jwk: { ...material, kid, alg: algorithm } } : undefined;
+    return key instanceof CryptoKey ? { algorithm, key, material } : undefined;
   } catch {
     return undefined;
   }
@@ -52,12 +82,10 @@ async function readKey(jwk: JsonObject, algorithms: readonly Algorithm[]): Promi
 
 /** The key's own `alg`, else the issuer's first that suits its type (RFC 7517 §4.4: `alg` is optional, and Entra omits it). */
 function algorithmOf(jwk: JsonObject, algorithms: readonly Algorithm[]): Algorithm | undefined {
-  const kty = member(jwk, "kty");
-  const crv = member(jwk, "crv");
   const alg = member(jwk, "alg");
   return algorithms.find((algorithm) => {
-    const curve = CURVE_OF[algorithm];
-    const suits = curve === undefined ? kty === "RSA" : kty === "EC" && crv === curve;
+    const { kty, crv } = KEY_OF[algorithm];
+    const suits = member(jwk, "kty") === kty && (crv === undefined || member(jwk, "crv") === crv);
     return suits && (alg === undefined || alg === algorithm);
   });
 }
@@ -71,11 +99,15 @@ function isForVerifying(jwk: JsonObject): boolean {
 
 /** Only the members that make the public key, so that nothing else in the document has a say in its import. */
 function publicMaterial(jwk: JsonObject): JWK | undefined {
-  const names = member(jwk, "kty") === "RSA" ? (["n", "e"] as const) : (["x", "y"] as const);
-  const [first, second] = names.map((name) => member(jwk, name));
-  if (typeof first !== "string" || typeof second !== "string") return undefined;
-  if (names[0] === "x") return { kty: "EC", crv: String(member(jwk, "crv")), x: first, y: second };
-  return isStrongRsa(first, second) ? { kty: "RSA", n: first, e: second } : undefined;
+  const kty = member(jwk, "kty");
+  const names = typeof kty === "string" && Object.hasOwn(MATERIAL_OF, kty) ? (MATERIAL_OF[kty] ?? []) : [];
+  const parts = names.map((name) => [name, member(jwk, name)] as const);
+  if (parts.length === 0 || parts.some(([, value]) => typeof value !== "string" || decodeCanonical(value) === undefined)) {
+    return undefined;
+  }
+  const curve = kty === "RSA" ? {} : { crv: member(jwk, "crv") };
+  const material: JWK = { kty, ...curve, ...Object.fromEntries(parts) } as JWK;
+  return kty === "RSA" && !isStrongRsa(material.n ?? "", material.e ?? "") ? undefined : material;
 }
 
 function isStrongRsa(n: string, e: string): boolean {

@@ -1,8 +1,9 @@
-import { MAX_BODY_BYTES, MAX_INTERNAL_LIFE_SECONDS, MAX_OPERATIONS } from "../constants";
+import { MAX_BODY_BYTES, MAX_INTERNAL_LIFE_SECONDS, MAX_OPERATIONS, MAX_TOKEN_CACHE_SECONDS } from "../constants";
 import {
   DecodeError,
   type Decoder,
   dictionary,
+  flag,
   httpsUrl,
   integer,
   list,
@@ -13,14 +14,19 @@ import {
 } from "../support/decode";
 import {
   ALGORITHMS,
+  CONSTRAINTS,
   type ConsumerPolicy,
   type CorsPolicy,
   type InternalPolicy,
+  type IntrospectionPolicy,
   type IssuerPolicy,
   type OperationPolicy,
   type PolicyTable,
   type ProductPolicy,
+  PROFILE_NAMES,
   type RoleMapping,
+  type SenderConstraintPolicy,
+  type TokenCachePolicy,
 } from "./table";
 
 const MAX_ENTRIES = 1_000;
@@ -28,14 +34,29 @@ const name = text(64, /^[a-z][a-z0-9-]*$/);
 const SEGMENT = String.raw`(?:[A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\})`;
 const path = text(200, new RegExp(String.raw`^\/(?:${SEGMENT}(?:\/${SEGMENT})*)?$`));
 
+const introspection: Decoder<IntrospectionPolicy> = record<IntrospectionPolicy>({
+  endpoint: httpsUrl,
+  protocol: oneOf(["rfc7662", "tokeninfo"]),
+  client_id: nullable(text(255)),
+  // No JOSE object begins so: `eyJ` is how each of them does.
+  token_prefix: nullable(text(64, /^(?!e(?:y|$))[A-Za-z0-9._~+/-]+$/)),
+});
+
+const senderConstraint: Decoder<SenderConstraintPolicy> = record<SenderConstraintPolicy>({
+  methods: list(oneOf(CONSTRAINTS), 1, CONSTRAINTS.length),
+  required: flag,
+  dpop_nonce: flag,
+});
+
 const issuer: Decoder<IssuerPolicy> = record<IssuerPolicy>({
   name,
-  profile: oneOf(["okta", "google", "rfc9068"]),
+  profile: oneOf(PROFILE_NAMES),
   issuer: httpsUrl,
   audience: text(255),
-  algorithms: list(oneOf(ALGORITHMS), 1, ALGORITHMS.length),
-  introspection: nullable(record({ endpoint: httpsUrl, client_id: text(255) })),
+  algorithms: list(oneOf(ALGORITHMS), 0, ALGORITHMS.length),
+  introspection: nullable(introspection),
   roles: list(record<RoleMapping>({ claim: text(128), value: text(255), role: name }), 1, MAX_ENTRIES),
+  sender_constraint: nullable(senderConstraint),
 });
 
 const operation: Decoder<OperationPolicy> = record<OperationPolicy>({
@@ -80,6 +101,7 @@ const table: Decoder<PolicyTable> = record<PolicyTable>({
     audience: httpsUrl,
     life_seconds: integer(1, MAX_INTERNAL_LIFE_SECONDS),
   }),
+  token_cache: record<TokenCachePolicy>({ seconds: integer(0, MAX_TOKEN_CACHE_SECONDS), kv: flag }),
   leeway_seconds: integer(0, 300),
   upstream_timeout_seconds: integer(1, 600),
   audit_subject: oneOf(["hash", "plain"]),
@@ -93,6 +115,7 @@ export function decodePolicy(document: unknown): PolicyTable {
   const policy = table(document, "$");
   const issuers = distinct(policy.issuers, (entry) => entry.name, "$.issuers: names");
   distinct(policy.issuers, (entry) => entry.issuer, "$.issuers: identifiers");
+  checkIntrospection(policy.issuers);
   for (const entry of policy.operations) {
     if (!policy.products.has(entry.product)) throw new DecodeError("$.operations: a product is not listed");
   }
@@ -103,6 +126,24 @@ export function decodePolicy(document: unknown): PolicyTable {
     }
   }
   return policy;
+}
+
+/** Every issuer can be asked in some way, and it is plain which one an opaque token belongs to. */
+function checkIntrospection(issuers: readonly IssuerPolicy[]): void {
+  const asked = issuers.flatMap((entry) => (entry.introspection === null ? [] : [entry.introspection]));
+  if (issuers.some((entry) => entry.algorithms.length === 0 && entry.introspection === null)) {
+    throw new DecodeError("$.issuers: one has neither algorithms nor introspection");
+  }
+  if (asked.some(({ protocol, client_id: clientId }) => (protocol === "rfc7662") !== (clientId !== null))) {
+    throw new DecodeError("$.issuers: an introspection's client does not suit its protocol");
+  }
+  const opaque = issuers.filter((entry) => entry.introspection !== null && !namesItsIssuer(entry));
+  distinct(opaque, (entry) => entry.introspection?.token_prefix ?? "", "$.issuers: prefixes of opaque tokens");
+}
+
+/** Whether every token of the issuer says whose it is, so that none is opaque. */
+export function namesItsIssuer({ profile }: IssuerPolicy): boolean {
+  return profile === "okta-org";
 }
 
 function distinct<Entry>(entries: readonly Entry[], key: (entry: Entry) => string, what: string): ReadonlySet<string> {

@@ -14,6 +14,7 @@ export interface PolicyTable {
   /** By name. */
   readonly products: ReadonlyMap<string, ProductPolicy>;
   readonly internal: InternalPolicy;
+  readonly token_cache: TokenCachePolicy;
   /** The clock difference allowed in a client's token. */
   readonly leeway_seconds: number;
   /** How long the edge waits for the head of Apigee's answer. */
@@ -35,9 +36,15 @@ export interface CorsPolicy {
 }
 
 /** What an issuer's tokens look like. */
-export type ProfileName = "okta" | "google" | "rfc9068";
+export const PROFILE_NAMES = ["okta", "okta-org", "google", "entra", "auth0", "rfc9068"] as const;
 
-/** The signature algorithms a contract may allow (RFC 7518 §3.1): no symmetric one, and not `none`. */
+/** One of {@link PROFILE_NAMES}. */
+export type ProfileName = (typeof PROFILE_NAMES)[number];
+
+/**
+ * The signature algorithms a contract may allow (RFC 7518 §3.1, RFC 8037, RFC 9864): no symmetric one, and not `none`.
+ * `EdDSA` and `Ed25519` are two names of one algorithm, and an issuer may use only those that it is allowed.
+ */
 export const ALGORITHMS = [
   "RS256",
   "RS384",
@@ -48,6 +55,8 @@ export const ALGORITHMS = [
   "ES256",
   "ES384",
   "ES512",
+  "EdDSA",
+  "Ed25519",
 ] as const;
 
 /** One of {@link ALGORITHMS}. */
@@ -60,10 +69,42 @@ export interface IssuerPolicy {
   /** The issuer identifier, compared as it is. */
   readonly issuer: string;
   readonly audience: string;
+  /** Empty where no token of the issuer can be verified here, and each is introspected. */
   readonly algorithms: readonly Algorithm[];
-  /** Where opaque tokens are introspected (RFC 7662), or null. */
-  readonly introspection: { readonly endpoint: string; readonly client_id: string } | null;
+  /** Where tokens that cannot be verified here are asked about, or null. */
+  readonly introspection: IntrospectionPolicy | null;
   readonly roles: readonly RoleMapping[];
+  /** Which proofs of possession are checked, or null: then every bound token is refused. */
+  readonly sender_constraint: SenderConstraintPolicy | null;
+}
+
+/** How a token may be bound to its sender: DPoP (RFC 9449), or the client's certificate (RFC 8705). */
+export const CONSTRAINTS = ["dpop", "mtls"] as const;
+
+/** What an issuer's tokens are bound to. */
+export interface SenderConstraintPolicy {
+  /** The bindings that can be proven here; a token bound in another way is refused. */
+  readonly methods: readonly (typeof CONSTRAINTS)[number][];
+  /** Whether a token that is bound to nothing is refused. */
+  readonly required: boolean;
+  /** Whether a DPoP proof must hold a nonce of this gateway (RFC 9449 §9). */
+  readonly dpop_nonce: boolean;
+}
+
+/** How an issuer is asked about its tokens. */
+export interface IntrospectionPolicy {
+  readonly endpoint: string;
+  /** `rfc7662`: token introspection; `tokeninfo`: Google's own way, which knows no client authentication. */
+  readonly protocol: "rfc7662" | "tokeninfo";
+  /** The edge's client id there; null for `tokeninfo`. */
+  readonly client_id: string | null;
+  /** What opaque tokens of the issuer begin with, where more than one issuer has opaque tokens; else null. */
+  readonly token_prefix: string | null;
+}
+
+/** Whether tokens of some issuer may be bound to DPoP keys. */
+export function takesDpop({ issuers }: PolicyTable): boolean {
+  return issuers.some(({ sender_constraint: constraint }) => constraint?.methods.includes("dpop") === true);
 }
 
 /** A token whose `claim` is `value`, or a list that holds it, carries `role`. */
@@ -99,6 +140,14 @@ export interface ConsumerPolicy {
 /** What consumers subscribe to. */
 export interface ProductPolicy {
   readonly quota: { readonly requests: number; readonly seconds: number };
+}
+
+/** How long what was found out about a client's token is remembered. */
+export interface TokenCachePolicy {
+  /** In an isolate; 0 verifies every token of every request. */
+  readonly seconds: number;
+  /** Whether isolates also tell each other through KV about JWTs they have verified. */
+  readonly kv: boolean;
 }
 
 /** How internal tokens are made. */

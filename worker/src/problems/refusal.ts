@@ -1,4 +1,5 @@
 import { FAILED_FETCH_COOLDOWN_SECONDS, RETRY_AFTER_SECONDS } from "../constants";
+import { type ProofFault } from "../possession/proof";
 import { type TokenFault } from "../token/fault";
 import { type Challenge, type ProblemSlug } from "./taxonomy";
 
@@ -12,6 +13,10 @@ export interface Refusal {
   readonly challenge?: Challenge;
   /** `Retry-After`, in seconds. */
   readonly retryAfterSeconds?: number;
+  /** `DPoP-Nonce`: what the next proof must hold (RFC 9449 §9). */
+  readonly dpopNonce?: string;
+  /** The roles of which any would do, as the `scope` of the challenge (RFC 6750 §3). */
+  readonly roles?: readonly string[];
   /** `Allow`: the methods of the path, for a 405 (RFC 9110 §15.5.6). */
   readonly allow?: readonly string[];
 }
@@ -65,6 +70,9 @@ const TOKEN_DETAILS: Readonly<Record<TokenFault, string>> = {
   "wrong-kind": "The token is not of a kind that this API accepts.",
   "unfit-claims": "The token lacks a claim or holds one that is not acceptable.",
   "sender-constrained": "The token is bound to a key and cannot be used as a bearer token.",
+  unbound: "The token is not bound to a key, as tokens of its issuer must be here.",
+  "certificate-mismatch": "The token is bound to a certificate that this connection does not prove.",
+  revoked: "The token has been revoked.",
   inactive: "The token is not active.",
 };
 
@@ -73,9 +81,44 @@ export function invalidToken(fault: TokenFault): Refusal {
   return { slug: "invalid-token", detail: TOKEN_DETAILS[fault] };
 }
 
+const PROOF_DETAILS: Readonly<Record<ProofFault, string>> = {
+  missing: "Send a proof of possession in one DPoP header.",
+  malformed: "The proof of possession is malformed, or not one.",
+  "unfit-key": "The key in the proof of possession is not one that this API accepts.",
+  "bad-signature": "The proof of possession is not signed by the key in it.",
+  "other-request": "The proof of possession is for another request.",
+  stale: "The proof of possession was not made just now.",
+  "other-token": "The proof of possession is for another token.",
+  "other-key": "The proof of possession is by another key than the token is bound to.",
+  replayed: "The proof of possession was used before.",
+};
+
+/** The proof of possession is not accepted (RFC 9449 §7.1). */
+export function invalidDpopProof(fault: ProofFault): Refusal {
+  return { slug: "invalid-dpop-proof", detail: PROOF_DETAILS[fault] };
+}
+
+/** The proof lacks a nonce of this gateway, or holds an old one (RFC 9449 §9). */
+export function nonceRequired(nonce: string): Refusal {
+  return {
+    slug: "dpop-nonce-required",
+    detail: "Make the proof of possession anew, with the nonce of this answer.",
+    dpopNonce: nonce,
+  };
+}
+
+/** Whether a proof was used before cannot be told now, so it is not taken (never a 401). */
+export function dpopUnavailable(): Refusal {
+  return {
+    slug: "dpop-unavailable",
+    detail: "The proof of possession cannot be checked now. Try again later with a new proof.",
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  };
+}
+
 /** The caller has none of the roles that open the operation. */
-export function insufficientRole(): Refusal {
-  return { slug: "insufficient-role", detail: "None of the caller's roles opens this operation." };
+export function insufficientRole(roles: readonly string[]): Refusal {
+  return { slug: "insufficient-role", detail: "None of the caller's roles opens this operation.", roles };
 }
 
 /** The application is unknown, another issuer's, or not subscribed to the operation's product. */

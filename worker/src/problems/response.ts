@@ -7,6 +7,8 @@ export interface ProblemContext {
   readonly types: string | null;
   /** The realm of challenges: the public URL of the gateway. */
   readonly realm: string;
+  /** The algorithms of DPoP proofs, where the gateway takes them; else null. */
+  readonly dpop: readonly string[] | null;
   /** The trace id, 32 hexadecimal digits. */
   readonly traceId: string;
   /** Whether the request was a HEAD, whose answer has no body (RFC 9110 §9.3.2). */
@@ -26,8 +28,9 @@ export function problemResponse(refusal: Refusal, context: ProblemContext): Resp
     "cache-control": "no-store",
     "x-request-id": context.traceId,
   });
-  const challenge = challengeOf(refusal, context.realm);
+  const challenge = challengeOf(refusal, context);
   if (challenge !== null) headers.set("www-authenticate", challenge);
+  if (refusal.dpopNonce !== undefined) headers.set("dpop-nonce", refusal.dpopNonce);
   if (refusal.allow !== undefined) headers.set("allow", refusal.allow.join(", "));
   if (refusal.retryAfterSeconds !== undefined) headers.set("retry-after", String(refusal.retryAfterSeconds));
   const document = JSON.stringify({
@@ -42,11 +45,21 @@ export function problemResponse(refusal: Refusal, context: ProblemContext): Resp
   return new Response(context.head ? null : document, { status, headers });
 }
 
-function challengeOf(refusal: Refusal, realm: string): string | null {
+/** The challenges of a refusal: by RFC 6750 §3, and by RFC 9449 §7.1 where the gateway takes DPoP proofs. */
+function challengeOf(refusal: Refusal, { realm, dpop }: ProblemContext): string | null {
   const challenge = refusal.challenge === undefined ? PROBLEMS[refusal.slug].challenge : refusal.challenge;
   if (challenge === null) return null;
-  const scheme = `Bearer realm="${quoted(realm)}"`;
-  return challenge === "bare" ? scheme : `${scheme}, error="${challenge}", error_description="${quoted(refusal.detail)}"`;
+  const error = challenge === "bare" ? [] : [["error", challenge], ["error_description", refusal.detail]] as const;
+  const scope = refusal.roles === undefined ? [] : [["scope", refusal.roles.join(" ")]] as const;
+  const parameters = [["realm", realm], ...error, ...scope] as const;
+  const algs = dpop === null ? [] : [["algs", dpop.join(" ")]] as const;
+  if (challenge === "invalid_dpop_proof" || challenge === "use_dpop_nonce") return written("DPoP", [...parameters, ...algs]);
+  const bearer = written("Bearer", parameters);
+  return dpop === null || statusOf(refusal) !== 401 ? bearer : `${bearer}, ${written("DPoP", algs)}`;
+}
+
+function written(scheme: string, parameters: readonly (readonly [string, string])[]): string {
+  return `${scheme} ${parameters.map(([name, value]) => `${name}="${quoted(value)}"`).join(", ")}`;
 }
 
 /** The inside of a quoted-string (RFC 9110 §5.6.4); error_description allows neither `"` nor `\` (RFC 6750 §3). */

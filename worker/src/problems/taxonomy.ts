@@ -14,7 +14,14 @@ export interface ProblemKind {
  * A WWW-Authenticate challenge: `bare` names no error, since the caller showed no credentials to be wrong (RFC 6750
  * §3.1); another text is the error code; null sends no challenge.
  */
-export type Challenge = "bare" | "invalid_request" | "invalid_token" | "insufficient_scope" | null;
+export type Challenge =
+  | "bare"
+  | "invalid_request"
+  | "invalid_token"
+  | "insufficient_scope"
+  | "invalid_dpop_proof"
+  | "use_dpop_nonce"
+  | null;
 
 /** Every way the edge answers by itself. The slugs are API: clients and audit readers key on them. */
 export const PROBLEMS = {
@@ -35,6 +42,18 @@ export const PROBLEMS = {
     title: "The token is not accepted",
     decision: "deny",
     challenge: "invalid_token",
+  },
+  "invalid-dpop-proof": {
+    status: 401,
+    title: "The proof of possession is not accepted",
+    decision: "deny",
+    challenge: "invalid_dpop_proof",
+  },
+  "dpop-nonce-required": {
+    status: 401,
+    title: "The proof of possession needs this gateway's nonce",
+    decision: "deny",
+    challenge: "use_dpop_nonce",
   },
   "insufficient-role": {
     status: 403,
@@ -65,6 +84,12 @@ export const PROBLEMS = {
   "introspection-unavailable": {
     status: 503,
     title: "The issuer cannot be asked about the token",
+    decision: "error",
+    challenge: null,
+  },
+  "dpop-unavailable": {
+    status: 503,
+    title: "The proof of possession cannot be checked",
     decision: "error",
     challenge: null,
   },

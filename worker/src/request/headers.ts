@@ -19,6 +19,7 @@ const HOP_HEADERS = new Set([
 const IDENTITY_HEADERS = new Set([
   "txn-token",
   "authorization",
+  "dpop",
   "forwarded",
   "remote-user",
   "x-real-ip",

@@ -28,6 +28,12 @@ export function integer(lowest: number, highest: number): Decoder<number> {
   };
 }
 
+/** True or false. */
+export function flag(value: unknown, at: string): boolean {
+  if (typeof value !== "boolean") throw new DecodeError(`${at} is neither true nor false`);
+  return value;
+}
+
 /** One of a few texts. */
 export function oneOf<const Choice extends string>(choices: readonly Choice[]): Decoder<Choice> {
   return (value, at) => {

@@ -3,7 +3,13 @@ import { type JsonObject, parseJsonObject } from "./json";
 import { err, ok, type Result } from "./result";
 
 /** Why a document could not be had. Said in logs only. */
-export type FetchFault = "network" | "timeout" | "status" | "not-found" | "too-large" | "not-json" | "not-https";
+export type FetchFault = "network" | "timeout" | "status" | "bad-request" | "not-found" | "too-large" | "not-json" | "not-https";
+
+/** The statuses that say more than that there is no document. */
+const STATUS_FAULTS: ReadonlyMap<number, FetchFault> = new Map([
+  [400, "bad-request"],
+  [404, "not-found"],
+]);
 
 /** A JSON object that was fetched. */
 export interface FetchedDocument {
@@ -23,7 +29,7 @@ export async function fetchDocument(url: string, init: RequestInit = {}): Promis
     const response = await fetch(url, { ...init, redirect: "manual", signal });
     if (response.status !== 200) {
       await response.body?.cancel();
-      return err(response.status === 404 ? "not-found" : "status");
+      return err(STATUS_FAULTS.get(response.status) ?? "status");
     }
     const text = await readText(response, MAX_ISSUER_DOCUMENT_BYTES);
     if (text === undefined) return err("too-large");

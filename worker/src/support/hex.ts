@@ -1,7 +1,9 @@
+const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** Bytes as lower-case hexadecimal digits. */
 export function hex(bytes: Uint8Array): string {
   let digits = "";
-  for (const byte of bytes) digits += byte.toString(16).padStart(2, "0");
+  for (const byte of bytes) digits += DIGITS[byte] ?? "";
   return digits;
 }
 

@@ -26,6 +26,11 @@ export class SingleFlight<Value> {
     return result;
   }
 
+  /** Whether the run of that name is under way. */
+  isRunning(name: string): boolean {
+    return this.#flights.has(name);
+  }
+
   #begin(name: string, work: () => Promise<Value>, keepAlive: KeepAlive): Promise<Value> {
     const flight = work().finally(() => {
       if (this.#flights.get(name) === flight) this.#flights.delete(name);

@@ -21,6 +21,15 @@ export interface CompactToken {
  */
 const REFUSED_MEMBERS = ["jwk", "jku", "x5u", "x5c", "crit", "b64", "enc", "zip", "p2c", "p2s", "epk", "apu", "apv"];
 
+/** The two JSON parts of a compact JWS, and what every kind of token has in its header. Nothing is verified yet. */
+export interface CompactParts {
+  readonly header: JsonObject;
+  readonly algorithm: string;
+  /** `typ` in lower case, without a leading `application/` (RFC 7515 §4.1.9); null where the header has none. */
+  readonly type: string | null;
+  readonly claims: JsonObject;
+}
+
 // Printable ASCII: what every issuer uses, and nothing that could end a line of a log.
 const KID = /^[\x21-\x7e]+$/;
 const MEDIA_TYPE = /^[A-Za-z0-9!#$&^_.+/-]{1,64}$/;
@@ -37,30 +46,36 @@ export function looksLikeJose(token: string): boolean {
 /**
  * Reads a compact JWS strictly, before any cryptography (draft-ietf-oauth-rfc8725bis, "Check JWT Format"): size, three
  * segments, canonical base64url, UTF-8, no member twice, no refused header member. `undefined` for anything else.
+ *
+ * @param longest - bytes, at most.
+ * @param keyBearing - the one key-bearing member that this kind of token has to have.
  */
-export function parseCompact(token: string): CompactToken | undefined {
-  if (token.length > MAX_TOKEN_BYTES) return undefined;
-  const [first, second, third, ...more] = token.split(".");
+export function readCompact(compact: string, longest: number, keyBearing?: "jwk"): CompactParts | undefined {
+  if (compact.length > longest) return undefined;
+  const [first, second, third, ...more] = compact.split(".");
   if (first === undefined || second === undefined || third === undefined || more.length > 0) return undefined;
-  const header = parseSegment(first);
-  const claims = parseSegment(second);
+  const header = readSegment(first);
+  const claims = readSegment(second);
   if (header === undefined || claims === undefined || decodeCanonical(third) === undefined) return undefined;
-  return withHeader(token, header, claims);
+  if (REFUSED_MEMBERS.some((name) => name !== keyBearing && Object.hasOwn(header, name))) return undefined;
+  const algorithm = member(header, "alg");
+  const type = mediaType(member(header, "typ"));
+  return typeof algorithm === "string" && type !== undefined ? { header, algorithm, type, claims } : undefined;
 }
 
-function parseSegment(segment: string): JsonObject | undefined {
+/** Reads a client's token, which names its key by a key id. `undefined` where it cannot be read in one way only. */
+export function parseCompact(compact: string): CompactToken | undefined {
+  const parts = readCompact(compact, MAX_TOKEN_BYTES);
+  if (parts === undefined) return undefined;
+  const kid = member(parts.header, "kid");
+  if (typeof kid !== "string" || kid.length > MAX_KID_BYTES || !KID.test(kid)) return undefined;
+  const { algorithm, type, claims } = parts;
+  return { compact, algorithm, kid, type, claims };
+}
+
+function readSegment(segment: string): JsonObject | undefined {
   const bytes = decodeCanonical(segment);
   return bytes === undefined ? undefined : parseStrictObject(bytes);
-}
-
-function withHeader(compact: string, header: JsonObject, claims: JsonObject): CompactToken | undefined {
-  if (REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name))) return undefined;
-  const algorithm = member(header, "alg");
-  const kid = member(header, "kid");
-  const type = mediaType(member(header, "typ"));
-  if (typeof algorithm !== "string" || type === undefined) return undefined;
-  if (typeof kid !== "string" || kid.length > MAX_KID_BYTES || !KID.test(kid)) return undefined;
-  return { compact, algorithm, kid, type, claims };
 }
 
 function mediaType(typ: unknown): string | null | undefined {

@@ -8,4 +8,7 @@ export type TokenFault =
   | "wrong-kind"
   | "unfit-claims"
   | "sender-constrained"
+  | "unbound"
+  | "certificate-mismatch"
+  | "revoked"
   | "inactive";

@@ -4,9 +4,8 @@ import { PROFILES } from "../claims/profiles";
 import { type NoKey } from "../keys/issuer_keys";
 import { type VerificationKey } from "../keys/verification_key";
 import { type IssuerPolicy } from "../policy/table";
-import { member } from "../support/json";
 import { err, ok, type Result } from "../support/result";
-import { type CompactToken, parseCompact } from "./compact";
+import { type CompactToken } from "./compact";
 import { type TokenFault } from "./fault";
 
 /** An issuer and a way to its keys. */
@@ -15,45 +14,49 @@ export interface TrustedIssuer {
   readonly findKey: (kid: string) => Promise<Result<VerificationKey, NoKey>>;
 }
 
-/** A token that may be verified: what it says of itself fits the issuer that it names. */
-interface Candidate {
-  readonly token: CompactToken;
-  readonly issuer: TrustedIssuer;
+/** A verified JWT: who calls, and the key that says so. */
+export interface Verified {
+  readonly caller: Caller;
+  readonly key: VerificationKey;
+  /** Whether somebody else verified it. */
+  readonly isRecalled: boolean;
 }
+
+/** What somebody else, trusted as this isolate is, found out about the same token and key; null where nobody did. */
+export type Recall = (key: VerificationKey) => Promise<Caller | null>;
 
 /**
- * Verifies a JWT: first its bytes, then whether its issuer signs like this, then the signature by a key of that issuer,
- * then its claims. `unavailable`: the key cannot be had, so nothing is known about the token.
+ * Verifies a JWT of the issuer that it names: first whether that issuer signs like this, then the signature by a key of
+ * that issuer, then the claims. `unavailable`: the key cannot be had, so nothing is known about the token.
  */
 export async function verifyJwt(
-  token: string,
-  issuers: (iss: unknown) => TrustedIssuer | undefined,
+  token: CompactToken,
+  { policy, findKey }: TrustedIssuer,
   moment: Moment,
-): Promise<Result<Caller, TokenFault | "unavailable">> {
-  const candidate = examine(token, issuers);
-  if (!candidate.ok) return candidate;
-  const { token: parsed, issuer } = candidate.value;
-  const key = await issuer.findKey(parsed.kid);
-  if (!key.ok) return err(key.error === "unavailable" ? "unavailable" : "untrusted");
+  recall: Recall,
+): Promise<Result<Verified, TokenFault | "unavailable">> {
+  const unlike = unlikeIssuer(token, policy);
+  if (unlike !== null) return err(unlike);
+  const found = await findKey(token.kid);
+  if (!found.ok) return err(found.error === "unavailable" ? "unavailable" : "untrusted");
+  const key = found.value;
   // The key decides about the algorithm; a header that says another is lying about one of them (RFC 8725 §3.1).
-  if (key.value.algorithm !== parsed.algorithm || !(await isSignedBy(key.value, parsed))) return err("untrusted");
-  return callerOfJwt(parsed.claims, issuer.policy, moment);
+  if (key.algorithm !== token.algorithm) return err("untrusted");
+  const recalled = await recall(key);
+  if (recalled !== null) return ok({ caller: recalled, key, isRecalled: true });
+  if (!(await isSignedBy(key, token.compact))) return err("untrusted");
+  const caller = callerOfJwt(token.claims, token.kid, policy, moment);
+  return caller.ok ? ok({ caller: caller.value, key, isRecalled: false }) : caller;
 }
 
-function examine(
-  token: string,
-  issuers: (iss: unknown) => TrustedIssuer | undefined,
-): Result<Candidate, TokenFault> {
-  const parsed = parseCompact(token);
-  if (parsed === undefined) return err("malformed");
-  const issuer = issuers(member(parsed.claims, "iss"));
-  if (issuer === undefined) return err("untrusted");
-  if (!PROFILES[issuer.policy.profile].types.has(parsed.type)) return err("wrong-kind");
-  const allowed: readonly string[] = issuer.policy.algorithms;
-  return allowed.includes(parsed.algorithm) ? ok({ token: parsed, issuer }) : err("untrusted");
+/** Why the header is not one of the issuer's; null where it may be. */
+function unlikeIssuer({ type, algorithm }: CompactToken, issuer: IssuerPolicy): TokenFault | null {
+  if (!PROFILES[issuer.profile].types.has(type)) return "wrong-kind";
+  const allowed: readonly string[] = issuer.algorithms;
+  return allowed.includes(algorithm) ? null : "untrusted";
 }
 
-async function isSignedBy({ key, algorithm }: VerificationKey, { compact }: CompactToken): Promise<boolean> {
+async function isSignedBy({ key, algorithm }: VerificationKey, compact: string): Promise<boolean> {
   try {
     await compactVerify(compact, key, { algorithms: [algorithm] });
     return true;

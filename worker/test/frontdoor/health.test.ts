@@ -126,6 +126,9 @@ describe("readiness", () => {
       "acme.okta.example/oauth2/default/.well-known/openid-configuration",
       "accounts.google.example/.well-known/openid-configuration",
       "idp.machines.example/.well-known/oauth-authorization-server",
+      "login.microsoftonline.example/6f1d/v2.0/.well-known/openid-configuration",
+      "acme.auth0.example/.well-known/openid-configuration",
+      "idp.exotic.example/.well-known/openid-configuration",
     ]) {
       other.internet.on(path, breaks);
     }

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { Edge, policyDocument } from "../support/edge";
 import { answers, breaks, type Handler, json } from "../support/internet";
 import { expectProblem } from "../support/problems";
+import { sealed, unsealed } from "../support/seal";
 
 const ENDPOINT = "acme.okta.example/oauth2/default/v1/introspect";
 const TOKEN = "00opaque~Token.of+Okta/AbCdEf0123456789";
@@ -54,7 +55,7 @@ describe("an opaque token", () => {
   test("is asked about once, also in a new isolate, and is not in KV itself", async () => {
     const edge = await start(answers(active()));
     for (let round = 0; round < 3; round++) expect((await edge.sendWithToken({}, TOKEN)).status).toBe(200);
-    const { key, value, ttl } = await edge.kv.written("introspection.v1.3f9c0a1b2c3d.workforce.");
+    const { key, value, ttl } = await edge.kv.written("introspection.v2.3f9c0a1b2c3d.workforce.");
     expect(key).toMatch(/\.[0-9a-f]{64}$/);
     expect(ttl).toBe(60);
     expect(key + value).not.toContain(TOKEN.slice(0, 12));
@@ -69,19 +70,19 @@ describe("an opaque token", () => {
   test("that KV remembers too long, or from another contract, is asked about again", async () => {
     const edge = await start(answers(active()));
     await edge.sendWithToken({}, TOKEN);
-    const { key, value, ttl } = await edge.kv.written("introspection.v1.");
+    const { key, value, ttl } = await edge.kv.written("introspection.v2.");
     const now = Math.floor(Date.now() / 1000);
     running.splice(0);
     await edge.stop({ keepWorld: true });
     for (const until of [now - 1, now + 3600]) {
-      edge.kv.entries.set(key, { value: JSON.stringify({ ...(JSON.parse(value) as object), until }), ttl });
+      edge.kv.entries.set(key, { value: await sealed(key, { ...unsealed(value), until }), ttl });
       const before = questions(edge);
       const fresh = await Edge.start({}, edge);
       expect((await fresh.sendWithToken({}, TOKEN)).status).toBe(200);
       expect(questions(edge)).toBe(before + 1);
       await fresh.stop({ keepWorld: true });
     }
-    await Promise.all([edge.internet.close(), edge.kv.close()]);
+    await Promise.all([edge.internet.close(), edge.kv.close(), edge.cache.close()]);
   });
 
   test("that is not active is a 401, and is not asked about again at once", async () => {
@@ -91,6 +92,23 @@ describe("an opaque token", () => {
     }
     expect(questions(edge)).toBe(1);
     expect([...edge.kv.entries.keys()]).toEqual([]);
+  });
+
+  test("is not believed from KV unless the gateway itself wrote it there", async () => {
+    const edge = await start(answers({ active: false }));
+    await edge.sendWithToken({}, TOKEN);
+    const now = Math.floor(Date.now() / 1000);
+    const names = { issuer: "workforce", subject: "boss", client_id: "0oa1storefront", roles: ["buyer", "reader"] };
+    const entry = { ...names, expires: now + 600, jti: null, kid: null, jkt: null, x5t: null, until: now + 50 };
+    const [read] = edge.kv.reads.filter((key) => key.startsWith("introspection."));
+    running.splice(0);
+    await edge.stop({ keepWorld: true });
+    const fresh = await Edge.start({}, edge);
+    running.push(fresh);
+    for (const value of [JSON.stringify(entry), JSON.stringify({ value: entry, seal: "AAAA" }), await sealed("another.entry", entry)]) {
+      edge.kv.entries.set(read ?? "", { value, ttl: 60 });
+      expectProblem(await fresh.sendWithToken({}, TOKEN), 401, "invalid-token", "not active");
+    }
   });
 
   const refused: readonly (readonly [string, Readonly<Record<string, unknown>>, string])[] = [
@@ -144,18 +162,90 @@ describe("an opaque token", () => {
     expect(questions(edge)).toBe(0);
   });
 
-  test("is refused where no issuer introspects, or more than one", async () => {
+  test("is refused where its issuer is not asked", async () => {
     const policy = policyDocument();
-    const issuers = policy["issuers"] as readonly Record<string, unknown>[];
-    const introspection = issuers[0]?.["introspection"];
-    for (const chosen of [null, introspection]) {
-      const changed = issuers.map((issuer) => ({ ...issuer, introspection: chosen }));
-      const secrets = JSON.stringify({ workforce: "a", partners: "b", machines: "c" });
-      const edge = await Edge.start({ policy: { ...policy, issuers: changed }, bindings: { INTROSPECTION_SECRETS: secrets } });
-      running.push(edge);
-      edge.internet.on(ENDPOINT, answers(active()));
-      expectProblem(await edge.sendWithToken({}, TOKEN), 401, "invalid-token");
-      expect(questions(edge)).toBe(0);
-    }
+    const issuers = (policy["issuers"] as readonly Record<string, unknown>[]).filter(({ name }) => name !== "staff");
+    const changed = { ...policy, issuers: issuers.map((issuer) => ({ ...issuer, introspection: null })) };
+    const consumers = Object.entries(policy["consumers"] as object).filter(([, { issuer }]) => (issuer as unknown) !== "staff");
+    const edge = await start(answers(active()), { ...changed, consumers: Object.fromEntries(consumers) });
+    expectProblem(await edge.sendWithToken({}, TOKEN), 401, "invalid-token", "malformed");
+    expect(questions(edge)).toBe(0);
+  });
+});
+
+describe("an access token of the Okta org server", () => {
+  const ORG = "acme.okta.example/oauth2/v1/introspect";
+  const known = { client_id: "0oa1intranet", iss: "https://acme.okta.example", aud: "https://acme.okta.example", scope: "openid orders:read" };
+
+  test("is asked about at the org server, which it names, and nowhere else", async () => {
+    const edge = await start(answers({ active: false }));
+    edge.internet.on(ORG, answers(active(known)));
+    const token = edge.maker.make({ issuer: "staff" });
+    for (let round = 0; round < 2; round++) expect((await edge.sendWithToken({}, token)).status).toBe(200);
+    expect(edge.internet.to("acme.okta.example").map(({ path }) => path)).toEqual(["/oauth2/v1/introspect"]);
+    expect(new URLSearchParams(edge.internet.to("acme.okta.example")[0]?.body).get("token")).toBe(token);
+  });
+
+  test("is a 503 while the org server is down, and tokens of the custom server go on", async () => {
+    const edge = await start(breaks);
+    edge.internet.on(ORG, breaks);
+    expectProblem(await edge.sendWithToken({}, edge.maker.make({ issuer: "staff" })), 503, "introspection-unavailable");
+    expect((await edge.sendWithToken()).status).toBe(200);
+  });
+
+  test("has no keys to be fetched when the isolate is warmed", async () => {
+    const edge = await start(breaks);
+    await edge.cron();
+    expect(edge.internet.to("acme.okta.example").map(({ path }) => path).filter((path) => !path.startsWith("/oauth2/default"))).toEqual([]);
+  });
+});
+
+describe("an opaque access token of Google", () => {
+  const GOOGLE_TOKEN = "ya29.a0AfH6SMBx-made-up_for.tests";
+  const TOKENINFO = "oauth2.googleapis.example/tokeninfo";
+  const CLIENT = "4711-partners.apps.googleusercontent.example";
+  const info = (changed: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> => ({
+    azp: CLIENT,
+    aud: CLIENT,
+    sub: "110169484474386276334",
+    scope: "openid https://www.googleapis.example/auth/userinfo.email",
+    exp: String(Math.floor(Date.now() / 1000) + 600),
+    expires_in: "600",
+    email: "boss@partner.example",
+    email_verified: "true",
+    access_type: "online",
+    ...changed,
+  });
+
+  test("is told from others by its prefix, and asked about in Google's own way", async () => {
+    const edge = await start(answers(active()));
+    edge.internet.on(TOKENINFO, answers(info()));
+    const answer = await edge.sendWithToken({ path: "/orders/export" }, GOOGLE_TOKEN);
+    expect(answer.status, answer.body).toBe(200);
+    const [question] = edge.internet.to("oauth2.googleapis.example");
+    expect([question?.method, question?.path, question?.body]).toEqual(["POST", "/tokeninfo", `access_token=${GOOGLE_TOKEN}`]);
+    expect(question?.headers["authorization"]).toBeUndefined();
+    expect(questions(edge)).toBe(0);
+  });
+
+  const refused: readonly (readonly [string, Readonly<Record<string, unknown>>, number, string])[] = [
+    ["of another client", { aud: "9999.apps.googleusercontent.example" }, 401, "another audience"],
+    ["that has expired", { exp: "1" }, 401, "expired"],
+    ["with no expiry", { exp: undefined }, 503, "cannot be checked"],
+    ["whose email nobody verified", { email_verified: "false" }, 403, "roles"],
+  ];
+  test.each(refused)("%s is refused", async (_name, changed, status, says) => {
+    const edge = await start(answers(active()));
+    edge.internet.on(TOKENINFO, answers(info(changed)));
+    const answer = await edge.sendWithToken({ path: "/orders/export" }, GOOGLE_TOKEN);
+    expect(answer.status).toBe(status);
+    expect(answer.body).toContain(says);
+  });
+
+  test("that Google does not know is a 401; a Google that is down is a 503", async () => {
+    const edge = await start(answers(active()));
+    expectProblem(await edge.sendWithToken({}, GOOGLE_TOKEN), 401, "invalid-token", "not active");
+    edge.internet.on(TOKENINFO, (_request, response) => { json(response, 500, {}); });
+    expectProblem(await edge.sendWithToken({}, `${GOOGLE_TOKEN}2`), 503, "introspection-unavailable");
   });
 });

@@ -1,12 +1,16 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { Edge, type EdgeOptions } from "../support/edge";
 import { answers, breaks, hangs, type Handler, json } from "../support/internet";
 import { expectProblem } from "../support/problems";
-import { newKey, publishedJwk, TokenMaker } from "../support/tokens";
+import { newKey, publishedJwk } from "../support/keys";
+import { sealed, unsealed } from "../support/seal";
+import { TokenMaker } from "../support/tokens";
 
 const METADATA = "acme.okta.example/oauth2/default/.well-known/openid-configuration";
 const KEYS = "acme.okta.example/oauth2/default/v1/keys";
 const ISSUER = "https://acme.okta.example/oauth2/default";
+
+const ENTRY = "issuer-keys.v1.workforce";
 
 const running: Edge[] = [];
 afterEach(async () => {
@@ -142,7 +146,7 @@ describe("keys in an isolate", () => {
     // An isolate that already holds a fresh set, from KV: its own fetches are still to come.
     const [old] = edge.maker.keys.workforce;
     const kept = { issuer: ISSUER, fetched_at: Math.floor(Date.now() / 1000), fresh_seconds: 600, keys: [old].map((key) => publishedJwk(key ?? next)) };
-    edge.kv.entries.set("issuer-keys.v1.workforce", { value: JSON.stringify(kept), ttl: 600 });
+    edge.kv.entries.set("issuer-keys.v1.workforce", { value: await sealed("issuer-keys.v1.workforce", kept), ttl: 600 });
     edge.internet.on(KEYS, answers({ keys: [publishedJwk(next)] }));
     expect((await edge.sendWithToken()).status).toBe(200);
     expect(keyFetches(edge)).toBe(0);
@@ -150,6 +154,67 @@ describe("keys in an isolate", () => {
     // What a successful fetch no longer lists is over at once.
     expectProblem(await edge.sendWithToken(), 401, "invalid-token");
     expect(keyFetches(edge)).toBe(1);
+  });
+});
+
+describe("the copy of an issuer's keys in the data centre's cache", () => {
+  /** The one entry, once it is there. */
+  async function copy(edge: Edge): Promise<{ readonly url: string; readonly value: string; readonly control: string }> {
+    await edge.kv.written(ENTRY);
+    const [url = "", entry] = [...edge.cache.entries].find(([key]) => key.includes("workforce")) ?? [];
+    return { url, value: entry?.value ?? "", control: entry?.control ?? "" };
+  }
+
+  test("is used by a new isolate before KV and the issuer are asked", async () => {
+    const edge = await start();
+    await edge.sendWithToken();
+    expect((await copy(edge)).control).toBe("max-age=600");
+    edge.kv.entries.clear();
+    const fresh = await restart(edge);
+    const before = fresh.kv.reads.length;
+    expect((await fresh.sendWithToken()).status).toBe(200);
+    expect(fresh.kv.reads.slice(before)).not.toContain(ENTRY);
+    expect(keyFetches(fresh)).toBe(1);
+  });
+
+  test("spares the issuer a question about a key that a neighbour has fetched", async () => {
+    const edge = await start();
+    const [old] = edge.maker.keys.workforce.map(publishedJwk);
+    const next = newKey("okta-2", "RS256");
+    const rotated = new TokenMaker({ ...edge.maker.keys, workforce: [next] });
+    const now = Math.floor(Date.now() / 1000);
+    const kept = { issuer: ISSUER, fetched_at: now - 5, fresh_seconds: 600, keys: [old] };
+    edge.kv.entries.set(ENTRY, { value: await sealed(ENTRY, kept), ttl: 600 });
+    expect((await edge.sendWithToken()).status).toBe(200);
+    const [url = ""] = edge.cache.reads.filter((key) => key.includes("workforce"));
+    const neighbours = { ...kept, fetched_at: now, keys: [publishedJwk(next)] };
+    edge.cache.entries.set(url, { value: await sealed(ENTRY, neighbours), control: "" });
+    expect((await edge.sendWithToken({}, rotated.make())).status).toBe(200);
+    expect(keyFetches(edge)).toBe(0);
+    // The neighbour's set is the newer one: what it no longer lists is over.
+    edge.internet.on(KEYS, answers({ keys: [publishedJwk(next)] }));
+    await vi.waitFor(async () => {
+      expectProblem(await edge.sendWithToken(), 401, "invalid-token");
+    });
+  });
+
+  test("that another Worker planted is left alone", async () => {
+    const edge = await start();
+    await edge.sendWithToken();
+    const { url } = await copy(edge);
+    const forger = newKey("okta-1", "RS256");
+    const planted = { issuer: ISSUER, fetched_at: Math.floor(Date.now() / 1000), fresh_seconds: 600, keys: [publishedJwk(forger)] };
+    edge.cache.entries.set(url, { value: JSON.stringify({ value: planted, seal: "AAAA" }), control: "" });
+    const fresh = await restart(edge);
+    const forged = new TokenMaker({ ...edge.maker.keys, workforce: [forger] }).make();
+    expectProblem(await fresh.sendWithToken({}, forged), 401, "invalid-token");
+    expect((await fresh.sendWithToken()).status).toBe(200);
+  });
+
+  test.each(["down", "slow"] as const)("is not missed when the cache is %s", async (mode) => {
+    const edge = await start();
+    edge.cache.mode = mode;
+    expect((await edge.sendWithToken()).status).toBe(200);
   });
 });
 
@@ -170,8 +235,9 @@ describe("the copy of an issuer's keys in KV", () => {
     const edge = await start();
     await edge.sendWithToken();
     const { key, value, ttl } = await edge.kv.written("issuer-keys.v1.workforce");
-    const old = { ...(JSON.parse(value) as object), fetched_at: Math.floor(Date.now() / 1000) - 7200 };
-    edge.kv.entries.set(key, { value: JSON.stringify(old), ttl });
+    const old = { ...unsealed(value), fetched_at: Math.floor(Date.now() / 1000) - 7200 };
+    edge.kv.entries.set(key, { value: await sealed(key, old), ttl });
+    edge.cache.entries.clear();
     const fresh = await restart(edge);
     expect((await fresh.sendWithToken()).status).toBe(200);
     expect(await fresh.event("keys-fetched")).toMatchObject({ issuer: "workforce" });
@@ -182,23 +248,26 @@ describe("the copy of an issuer's keys in KV", () => {
     const edge = await start();
     await edge.sendWithToken();
     const { key, value, ttl } = await edge.kv.written("issuer-keys.v1.workforce");
-    const old = { ...(JSON.parse(value) as object), fetched_at: Math.floor(Date.now() / 1000) - 90_000 };
-    edge.kv.entries.set(key, { value: JSON.stringify(old), ttl });
+    const old = { ...unsealed(value), fetched_at: Math.floor(Date.now() / 1000) - 90_000 };
+    edge.kv.entries.set(key, { value: await sealed(key, old), ttl });
+    edge.cache.entries.clear();
     edge.internet.on(METADATA, breaks);
     const fresh = await restart(edge);
     expectProblem(await fresh.sendWithToken(), 503, "keys-unavailable");
   });
 
-  test.each(["another issuer's", "no JSON", "without times"])("that is %s is left alone", async (kind) => {
+  test.each(["another issuer's", "no JSON", "without times", "without a seal", "with another entry's seal"])("that is %s is left alone", async (kind) => {
     const edge = await start();
     const [key] = edge.maker.keys.workforce.map(publishedJwk);
     const times = { fetched_at: Math.floor(Date.now() / 1000), fresh_seconds: 600 };
     const entries: Readonly<Record<string, string>> = {
-      "another issuer's": JSON.stringify({ issuer: "https://evil.example", keys: [key], ...times }),
+      "another issuer's": await sealed(ENTRY, { issuer: "https://evil.example", keys: [key], ...times }),
       "no JSON": "<h1>",
-      "without times": JSON.stringify({ issuer: ISSUER, keys: [key] }),
+      "without times": await sealed(ENTRY, { issuer: ISSUER, keys: [key] }),
+      "without a seal": JSON.stringify({ issuer: ISSUER, keys: [key], ...times }),
+      "with another entry's seal": await sealed("issuer-keys.v1.partners", { issuer: ISSUER, keys: [key], ...times }),
     };
-    edge.kv.entries.set("issuer-keys.v1.workforce", { value: entries[kind] ?? "", ttl: 600 });
+    edge.kv.entries.set(ENTRY, { value: entries[kind] ?? "", ttl: 600 });
     expect((await edge.sendWithToken()).status).toBe(200);
     expect(keyFetches(edge)).toBe(1);
   });
@@ -215,7 +284,7 @@ describe("the copy of an issuer's keys in KV", () => {
     await edge.cron();
     await edge.kv.written("issuer-keys.v1.partners");
     await edge.kv.written("issuer-keys.v1.machines");
-    expect([...edge.kv.entries.keys()].sort()).toEqual(["issuer-keys.v1.machines", "issuer-keys.v1.partners"]);
+    expect(edge.kv.entries.has(ENTRY)).toBe(false);
     expect(edge.audit).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, type ClientRequest as Outgoing, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -11,6 +12,7 @@ import { URL } from "node:url";
 import { inject } from "vitest";
 import workerd from "workerd";
 import { WebSocket } from "ws";
+import { CacheStub } from "./cache";
 import { Internet } from "./internet";
 import { KvStub } from "./kv";
 import { type RingAlgorithm } from "../../src/mint/ring";
@@ -95,6 +97,7 @@ export class Edge {
   readonly written: string[] = [];
   #internet: Internet | null = null;
   #kv: KvStub | null = null;
+  #cache: CacheStub | null = null;
   #process: ChildProcess | null = null;
   #folder = "";
   readonly #ports = new Map<string, number>();
@@ -105,6 +108,7 @@ export class Edge {
     const edge = new Edge(world);
     edge.#internet ??= await Internet.start(edge.maker);
     edge.#kv ??= await KvStub.start();
+    edge.#cache ??= await CacheStub.start();
     await edge.#serve(options);
     return edge;
   }
@@ -115,6 +119,7 @@ export class Edge {
     this.ring = world.ring;
     this.#internet = world.internet;
     this.#kv = world.kv;
+    this.#cache = world.cache;
   }
 
   get internet(): Internet {
@@ -125,6 +130,11 @@ export class Edge {
   get kv(): KvStub {
     if (this.#kv === null) throw new Error("not started");
     return this.#kv;
+  }
+
+  get cache(): CacheStub {
+    if (this.#cache === null) throw new Error("not started");
+    return this.#cache;
   }
 
   /** Sends a request to the front door. */
@@ -152,6 +162,17 @@ export class Edge {
   webSocket(path: string, protocols: string[], headers: Readonly<Record<string, string>>): WebSocket {
     const url = `ws://127.0.0.1:${this.#ports.get("http") ?? 0}${path}`;
     return new WebSocket(url, protocols, { headers: { host: "api.acme.example", ...headers } });
+  }
+
+  /** Sends a request that no HTTP client would: its header values go on the wire as they are. */
+  async sendByHand({ method = "GET", path = "/orders", headers = {} }: ClientRequest): Promise<ClientAnswer> {
+    const lines = Object.entries({ host: "api.acme.example", ...headers, connection: "close" }).map((line) => line.join(": "));
+    const bytes = await this.#exchangeBytes(`${[`${method} ${path} HTTP/1.1`, ...lines].join("\r\n")}\r\n\r\n`);
+    const [head = "", body = ""] = bytes.toString().split("\r\n\r\n");
+    const [statusLine = "", ...fields] = head.split("\r\n");
+    const answered: IncomingHttpHeaders = {};
+    for (const field of fields) answered[field.split(":")[0]?.toLowerCase() ?? ""] = field.slice(field.indexOf(":") + 1).trim();
+    return { status: Number(statusLine.split(" ")[1]), headers: answered, body, bytes: Buffer.from(body) };
   }
 
   /** Breaks off every request that is under way, as a client that is gone does. */
@@ -186,7 +207,7 @@ export class Edge {
       await gone;
     }
     rmSync(this.#folder, { recursive: true, force: true });
-    if (!keepWorld) await Promise.all([this.internet.close(), this.kv.close()]);
+    if (!keepWorld) await Promise.all([this.internet.close(), this.kv.close(), this.cache.close()]);
   }
 
   async #serve(options: EdgeOptions): Promise<void> {
@@ -237,7 +258,7 @@ export class Edge {
       APIGEE_ORIGIN: "https://apigee.acme.example",
       AUDIT_SALT: "a-salt-for-tests",
       ENVIRONMENT: "test",
-      INTROSPECTION_SECRETS: JSON.stringify({ workforce: "s3cret: of/tests" }),
+      INTROSPECTION_SECRETS: JSON.stringify({ workforce: "s3cret: of/tests", staff: "s3cret-of-org" }),
       RING: this.ring.secret,
       ...changed,
     };
@@ -251,9 +272,10 @@ const config :Workerd.Config = (
     (name = "cron", worker = .cron),
     (name = "internet", external = (address = "${this.internet.address}", http = ())),
     (name = "kv", external = (address = "${this.kv.address}", http = ())),
+    (name = "cache", external = (address = "${this.cache.address}", http = ())),
   ],
   sockets = [
-    (name = "http", address = "127.0.0.1:0", http = (), service = "edge"),
+    (name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = "test-cf"), service = "edge"),
     (name = "cron", address = "127.0.0.1:0", http = (), service = "cron"),
   ],
 );
@@ -261,7 +283,10 @@ const edge :Workerd.Worker = (
   modules = [(name = "index.js", esModule = embed "index.js"), (name = "policy.json", json = embed "policy.json")],
   compatibilityDate = "2026-07-01",
   globalOutbound = "internet",
-  bindings = [${[...bindings, '(name = "KV", kvNamespace = "kv")', VERSION_BINDING].join(", ")}],
+  cacheApiOutbound = "cache",
+  durableObjectNamespaces = [(className = "ReplayGuard", uniqueKey = "replay", enableSql = true)],
+  durableObjectStorage = (inMemory = void),
+  bindings = [${[...bindings, '(name = "KV", kvNamespace = "kv")', '(name = "REPLAY", durableObjectNamespace = "ReplayGuard")', VERSION_BINDING].join(", ")}],
 );
 const cron :Workerd.Worker = (
   modules = [(name = "cron.js", esModule = embed "cron.js")],
@@ -270,6 +295,18 @@ const cron :Workerd.Worker = (
   bindings = [(name = "EDGE", service = "edge")],
 );
 `;
+  }
+
+  #exchangeBytes(sent: string): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      const socket = connect(this.#ports.get("http") ?? 0, "127.0.0.1", () => socket.write(sent, "latin1"));
+      socket.on("data", (chunk) => chunks.push(chunk));
+      socket.on("error", reject);
+      socket.on("close", () => {
+        resolve(Buffer.concat(chunks));
+      });
+    });
   }
 
   #request(

@@ -1,7 +1,8 @@
 import { type IncomingMessage, type ServerResponse } from "node:http";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Listener, listen, type Received } from "./listener";
-import { publishedJwk, type TokenMaker } from "./tokens";
+import { publishedJwk } from "./keys";
+import { type TokenMaker } from "./tokens";
 
 /** Answers a request to one URL. */
 export type Handler = (request: Received, response: ServerResponse) => void;
@@ -100,6 +101,22 @@ export class Internet {
       answers({ issuer: "https://idp.machines.example/", jwks_uri: "https://idp.machines.example/keys" }),
     );
     this.on("idp.machines.example/keys", answers({ keys: keys.machines.map(publishedJwk) }));
+    this.on("acme.okta.example/oauth2/v1/introspect", answers({ active: false }));
+    this.on("oauth2.googleapis.example/tokeninfo", (_request, response) => {
+      json(response, 400, { error: "invalid_token", error_description: "Invalid Value" });
+    });
+    // Entra's keys do not say what algorithm they are for.
+    const directory = keys.directory.map(publishedJwk).map((jwk) => ({ ...jwk, alg: undefined, x5t: jwk["kid"] }));
+    this.#issuer("login.microsoftonline.example/6f1d/v2.0", "", directory);
+    this.#issuer("acme.auth0.example", "/", keys.customers.map(publishedJwk));
+    this.#issuer("idp.exotic.example", "", keys.exotic.map(publishedJwk));
+  }
+
+  /** An issuer of `https://place` and then `end`, with its metadata and keys below it. */
+  #issuer(place: string, end: string, keys: readonly unknown[]): void {
+    const metadata = { issuer: `https://${place}${end}`, jwks_uri: `https://${place}/keys` };
+    this.on(`${place}/.well-known/openid-configuration`, answers(metadata));
+    this.on(`${place}/keys`, answers({ keys }));
   }
 }
 

@@ -25,7 +25,11 @@ function expectChallenge(challenge: string | undefined, slug: string, detail: st
   if (slug === "no-credentials") expect(challenge).toBe('Bearer realm="https://api.acme.example"');
   const error = ERRORS[slug];
   if (typeof error === "string") {
-    expect(challenge).toBe(`Bearer realm="https://api.acme.example", error="${error}", error_description="${detail}"`);
+    const [bearer, roles] = (challenge ?? "").split(', scope="');
+    expect(bearer).toBe(`Bearer realm="https://api.acme.example", error="${error}", error_description="${detail}"`);
+    // RFC 6750 §3.1: what is lacking is named, and only then.
+    if (slug === "insufficient-role") expect(roles).toMatch(/^[a-z][a-z -]*"$/);
+    else expect(roles).toBeUndefined();
   }
   if (["consumer-not-entitled", "operation-not-found", "method-not-allowed"].includes(slug)) expect(challenge).toBeUndefined();
 }

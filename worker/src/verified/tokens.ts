@@ -1,0 +1,44 @@
+import { type Caller } from "../claims/caller";
+import { MAX_VERIFIED_TOKENS } from "../constants";
+import { type VerificationKey } from "../keys/verification_key";
+import { BoundedMap } from "../support/bounded_map";
+import { nowSeconds } from "../support/clock";
+
+interface Entry {
+  readonly caller: Caller;
+  readonly key: VerificationKey;
+  /** Until when it is used, in seconds since the epoch. */
+  readonly until: number;
+}
+
+/** Whether an issuer still has a key. */
+export type StillTrusted = (issuer: string, key: VerificationKey) => boolean;
+
+/**
+ * The JWTs that this isolate has verified, by the SHA-256 of the token. The policy table and the ring are of one version
+ * of the Worker, as the isolate is, so an entry is used while its own time lasts and its issuer still has the key.
+ */
+export class VerifiedTokens {
+  readonly #seconds: number;
+  readonly #entries = new BoundedMap<Entry>(MAX_VERIFIED_TOKENS);
+
+  /** @param seconds - how long an entry is used; 0 keeps none. */
+  constructor(seconds: number) {
+    this.#seconds = seconds;
+  }
+
+  /** Who calls with the token of that digest; null where it has to be verified. */
+  recall(digest: string, stillTrusted: StillTrusted): Caller | null {
+    const entry = this.#entries.get(digest);
+    if (entry === undefined) return null;
+    if (nowSeconds() < entry.until && stillTrusted(entry.caller.issuer, entry.key)) return entry.caller;
+    this.#entries.delete(digest);
+    return null;
+  }
+
+  /** Remembers a verified token, never past its `exp`. */
+  remember(digest: string, caller: Caller, key: VerificationKey): void {
+    const until = Math.min(nowSeconds() + this.#seconds, caller.expires);
+    if (nowSeconds() < until) this.#entries.set(digest, { caller, key, until });
+  }
+}
