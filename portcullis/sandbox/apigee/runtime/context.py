@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from portcullis.sandbox.apigee.runtime.balancing import Balancing
 from portcullis.sandbox.apigee.runtime.caches import Caches
@@ -23,6 +23,9 @@ from portcullis.sandbox.clock import Clock
 from portcullis.sandbox.logs import LogSink
 from portcullis.sandbox.network import Network
 from portcullis.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from portcullis.sandbox.apigee.runtime.policies.base import Policy
 
 Phase = Literal["request", "response", "error"]
 
@@ -56,7 +59,8 @@ class Hook:
 class Place:
     """Where a bundle is deployed, with the variables and resource files that all its requests share.
 
-    `hooks` are the environment's, by point: `PreProxyFlowHook`, `PreTargetFlowHook` and so on.
+    `hooks` are the environment's, by point: `PreProxyFlowHook`, `PreTargetFlowHook` and so on; `policies` are those of
+    the bundle, for a policy that is about another one.
     """
 
     organization: str
@@ -66,6 +70,7 @@ class Place:
     constants: Mapping[str, Value]
     resources: Mapping[str, bytes]
     hooks: Mapping[str, Hook] = field(default_factory=dict[str, Hook])
+    policies: Mapping[str, Policy] = field(default_factory=dict[str, "Policy"])
 
 
 class Answered(Exception):  # noqa: N818 - no error: the request has its answer

@@ -125,7 +125,10 @@ class Deployments:
             **bundle.properties,
         }
         hooks = self._hooks(f"{organization}/{environment}")
-        return Deployment(Place(organization, environment, name, revision, constants, bundle.resources, hooks), bundle)
+        place = Place(
+            organization, environment, name, revision, constants, bundle.resources, hooks, policies=bundle.policies
+        )
+        return Deployment(place, bundle)
 
     def _hooks(self, place: str) -> dict[str, Hook]:
         return {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from portcullis.sandbox.apigee.runtime.policies.access_control import AccessControl
 from portcullis.sandbox.apigee.runtime.policies.assert_condition import AssertCondition
 from portcullis.sandbox.apigee.runtime.policies.assign_message import AssignMessage
 from portcullis.sandbox.apigee.runtime.policies.base import Policy
+from portcullis.sandbox.apigee.runtime.policies.basic_authentication import BasicAuthentication
 from portcullis.sandbox.apigee.runtime.policies.caching import (
     InvalidateCache,
     LookupCache,
@@ -24,6 +26,7 @@ from portcullis.sandbox.apigee.runtime.policies.oauth import OAuthV2
 from portcullis.sandbox.apigee.runtime.policies.quota import Quota
 from portcullis.sandbox.apigee.runtime.policies.raise_fault import RaiseFault
 from portcullis.sandbox.apigee.runtime.policies.regular_expression_protection import RegularExpressionProtection
+from portcullis.sandbox.apigee.runtime.policies.reset_quota import ResetQuota
 from portcullis.sandbox.apigee.runtime.policies.service_callout import ServiceCallout
 from portcullis.sandbox.apigee.runtime.policies.spike_arrest import SpikeArrest
 from portcullis.sandbox.apigee.runtime.policies.verify_api_key import VerifyAPIKey
@@ -34,8 +37,10 @@ from portcullis.sandbox.apigee.runtime.policies.xml_to_json import XMLToJSON
 REGISTRY: dict[str, type[Policy]] = {
     policy.type_name: policy
     for policy in (
+        AccessControl,
         AssertCondition,
         AssignMessage,
+        BasicAuthentication,
         CORS,
         DecodeJWT,
         ExtractVariables,
@@ -52,6 +57,7 @@ REGISTRY: dict[str, type[Policy]] = {
         Quota,
         RaiseFault,
         RegularExpressionProtection,
+        ResetQuota,
         ResponseCache,
         ServiceCallout,
         SpikeArrest,
