@@ -41,7 +41,7 @@ test-worker:
 
 test-python:
 	@echo "== tests: Python, sandbox, end to end"
-	@$(VENV)/python -m pytest
+	@$(VENV)/python -m pytest -n 2 --dist loadgroup
 
 install: $(STAMPS)/python $(STAMPS)/worker $(STAMPS)/bundle
 	@$(VENV)/python -m engine.install
