@@ -19,6 +19,8 @@ from bench.errors import BenchError
 from bench.traffic import GATEWAY_HOST, Traffic
 from components.edge import COMPATIBILITY_DATE
 from portcullis.contract import Contract
+from portcullis.contract.edge_limits import binding_name, edge_limit
+from portcullis.contract.model import Product
 from portcullis.contract.policy_table import policy_table
 from portcullis.ring import generate_key, worker_ring
 from portcullis.sandbox.cloudflare.edge import EdgeError, find_workerd
@@ -27,6 +29,8 @@ from portcullis.sandbox.cloudflare.edge.capnp import Embed, Value, document
 APIGEE_HOST: Final = "apigee.acme.example"
 GATEWAY: Final = "gateway"
 PASS_THROUGH: Final = "pass-through"
+
+LIMITER: Final = "bench:limiter"
 
 BUILD_SECONDS: Final = 60
 START_SECONDS: Final = 30
@@ -121,6 +125,7 @@ def _config(contract: Contract, issuer_host: str) -> Mapping[str, Value]:
     }
     return {
         "services": [{"name": name, "worker": worker} for name, worker in services.items()],
+        "extensions": [{"modules": [{"name": LIMITER, "esModule": Embed("limiter.js"), "internal": True}]}],
         "sockets": [
             {"name": name, "address": "127.0.0.1:0", "http": {}, "service": name} for name in (GATEWAY, PASS_THROUGH)
         ],
@@ -146,10 +151,17 @@ def _gateway_bindings(contract: Contract) -> list[Value]:
         {"name": "AUDIT_SALT", "text": "a salt of the benchmark"},
         {"name": "ENVIRONMENT", "text": "bench"},
         {"name": "INTROSPECTION_SECRETS", "text": json.dumps(introspection)},
+        *(_limiter(name, product) for name, product in contract.products.items()),
         {"name": "KV", "kvNamespace": "kv"},
         {"name": "RING", "text": worker_ring(1, private, [public])},
         {"name": "VERSION", "json": json.dumps({"id": "bench"})},
     ]
+
+
+def _limiter(name: str, product: Product) -> Value:
+    settings = {"product": name, "seconds": edge_limit(name, product).seconds}
+    inner: list[Value] = [{"name": "settings", "json": json.dumps(settings)}]
+    return {"name": binding_name(name), "wrapped": {"moduleName": LIMITER, "innerBindings": inner}}
 
 
 @contextmanager

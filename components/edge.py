@@ -13,6 +13,7 @@ import pulumi_cloudflare as cloudflare
 from components.artifacts import write_artifact
 from components.random_secret import RandomSecret
 from portcullis.contract import Contract
+from portcullis.contract.edge_limits import binding_name, edge_limit, namespace_id
 from portcullis.contract.policy_table import policy_table
 
 COMPATIBILITY_DATE = "2026-07-01"
@@ -148,7 +149,8 @@ class EdgeGateway(pulumi.ComponentResource):
         introspection = pulumi.Output.from_input(args["introspection_secrets"]).apply(
             lambda known: json.dumps(known, sort_keys=True)
         )
-        return [
+        bindings = [
+            *self._limits(),
             _text("APIGEE_ORIGIN", args["apigee_origin"]),
             _secret("AUDIT_SALT", salt.value),
             _text("ENVIRONMENT", pulumi.get_stack()),
@@ -156,6 +158,21 @@ class EdgeGateway(pulumi.ComponentResource):
             cloudflare.WorkerVersionBindingArgs(name="KV", type="kv_namespace", namespace_id=storage.id),
             _secret("RING", args["worker_ring"]),
             cloudflare.WorkerVersionBindingArgs(name="VERSION", type="version_metadata"),
+        ]
+        return sorted(bindings, key=lambda binding: str(binding.name))
+
+    def _limits(self) -> list[cloudflare.WorkerVersionBindingArgs]:
+        """Return one rate limit for each product, with the numbers that the contract derives from its own limits."""
+        contract = self._args["contract"]
+        limits = {name: edge_limit(name, product) for name, product in contract.products.items()}
+        return [
+            cloudflare.WorkerVersionBindingArgs(
+                name=binding_name(product),
+                type="ratelimit",
+                namespace_id=namespace_id(contract, pulumi.get_stack(), product),
+                simple=cloudflare.WorkerVersionBindingSimpleArgs(limit=limit.requests, period=limit.seconds),
+            )
+            for product, limit in limits.items()
         ]
 
     def _write_policy(self) -> Path:

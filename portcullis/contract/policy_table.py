@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from portcullis.contract.edge_limits import edge_limit
 from portcullis.contract.issuer import Issuer
-from portcullis.contract.model import Contract, Operation
+from portcullis.contract.model import Contract, Operation, Product
 from portcullis.contract.paths import most_specific_first
 
 
@@ -33,10 +35,7 @@ def policy_table(contract: Contract, internal_issuer: str, internal_audience: st
             }
             for name, consumer in contract.consumers.items()
         },
-        "products": {
-            name: {"quota": {"requests": product.quota.requests, "seconds": product.quota.seconds}}
-            for name, product in contract.products.items()
-        },
+        "products": {name: _product(name, product) for name, product in contract.products.items()},
         "internal": {
             "issuer": internal_issuer,
             "audience": internal_audience,
@@ -85,6 +84,13 @@ def _issuer(name: str, issuer: Issuer) -> dict[str, Any]:
             "required": constraint.required,
             "dpop_nonce": constraint.dpop_nonce,
         },
+    }
+
+
+def _product(name: str, product: Product) -> dict[str, Any]:
+    return {
+        "quota": {"requests": product.quota.requests, "seconds": product.quota.seconds},
+        "limit": asdict(edge_limit(name, product)),
     }
 
 

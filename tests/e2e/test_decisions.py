@@ -109,12 +109,15 @@ def test_over_quota_is_429_with_the_limits_and_when_to_come_back(caller: Caller)
     assert int(answer.headers["retry-after"]) >= 0
     assert answer.headers["ratelimit-policy"]
     assert answer.headers["ratelimit"]
-    entries = caller.audit(trace_id, 2)
-    # Each hop tells its own decision: the edge let the call through.
-    assert {(entry["hop"], entry["decision"], entry["reason"]) for entry in entries} == {
-        ("edge", "allow", "ok"),
-        ("apigee", "deny", "quota-exceeded"),
-    }
+    entries = caller.audit(trace_id, 1)
+    if any(entry["hop"] == "edge" and entry["upstream_status"] is not None for entry in entries):
+        entries = caller.audit(trace_id, 2)
+    # The edge counts as Apigee does and mostly is the first to refuse; where their windows differ, it lets the call
+    # through, and Apigee refuses. Each hop tells its own decision.
+    assert {(entry["hop"], entry["decision"], entry["reason"]) for entry in entries} in (
+        {("edge", "deny", "quota-exceeded")},
+        {("edge", "allow", "ok"), ("apigee", "deny", "quota-exceeded")},
+    )
     assert {entry["status"] for entry in entries} == {429}
 
 

@@ -1,3 +1,4 @@
+import { bindingOf, type RateLimit } from "./limits/limiter";
 import { decodeRing, type Ring } from "./mint/ring";
 import { decodePolicy } from "./policy/decode";
 import { type PolicyTable, takesDpop } from "./policy/table";
@@ -20,6 +21,8 @@ export interface Bindings {
   /** The client secret at each issuer that introspects, by the issuer's name. */
   readonly introspectionSecrets: ReadonlyMap<string, string>;
   readonly kv: KVNamespace;
+  /** What counts the requests of each product, by its name. */
+  readonly limits: ReadonlyMap<string, RateLimit>;
   readonly policy: PolicyTable;
   /** Where used DPoP proofs are remembered; null where no issuer's tokens are bound to DPoP keys. */
   readonly replay: ReplayNamespace | null;
@@ -59,6 +62,7 @@ export function checkBindings(env: UncheckedBindings, policyDocument: unknown): 
       environment: decode("ENVIRONMENT", env["ENVIRONMENT"], text(100, /^[A-Za-z0-9._-]+$/)),
       introspectionSecrets,
       kv: namespace(env, "KV"),
+      limits: new Map([...policy.products.keys()].map((product) => [product, limiter(env, bindingOf(product))])),
       policy,
       replay: takesDpop(policy) ? objects(env, "REPLAY") : null,
       ring: json(env, "RING", decodeRing),
@@ -94,6 +98,13 @@ function json<Value>(env: UncheckedBindings, binding: string, decoder: Decoder<V
 /** The id in the version metadata binding; what else is in it says nothing here. */
 function versionId(value: unknown, at: string): string {
   return text(100, /^[A-Za-z0-9-]+$/)(isJsonObject(value) ? member(value, "id") : value, `${at}.id`);
+}
+
+function limiter(env: UncheckedBindings, binding: string): RateLimit {
+  const value = env[binding];
+  const isLimiter = typeof value === "object" && value !== null && "limit" in value && typeof value.limit === "function";
+  if (!isLimiter) throw new BindingError({ binding, cause: "it is no rate limit" });
+  return value as RateLimit;
 }
 
 function namespace(env: UncheckedBindings, binding: string): KVNamespace {

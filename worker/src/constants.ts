@@ -135,6 +135,9 @@ export const REPLAY_DEADLINE_MS = 2_000;
 /** Milliseconds to wait for KV; p99 is below 5, and what KV holds can be had elsewhere. */
 export const KV_DEADLINE_MS = 50;
 
+/** Milliseconds to wait for the rate limit's counter, which is in the same data centre; Apigee counts as well. */
+export const LIMITER_DEADLINE_MS = 50;
+
 /** Seconds a KV entry may live, at least: Workers KV refuses a shorter `expirationTtl`. */
 export const MIN_KV_TTL_SECONDS = 60;
 

@@ -159,6 +159,8 @@ def test_the_worker_is_bound_to_what_it_needs_in_the_order_of_names(tmp_path: Pa
         "ENVIRONMENT": "plain_text",
         "INTROSPECTION_SECRETS": "secret_text",
         "KV": "kv_namespace",
+        "LIMIT_ORDERS": "ratelimit",
+        "LIMIT_PAYMENTS": "ratelimit",
         "RING": "secret_text",
         "VERSION": "version_metadata",
     }

@@ -7,6 +7,7 @@ export type OperationalEvent =
   | { readonly event: "introspection-failed"; readonly issuer: string; readonly cause: FetchFault | "not-an-answer" }
   | { readonly event: "kv-write-failed" }
   | { readonly event: "revocations-unreadable"; readonly cause: string }
+  | { readonly event: "limiter-failed"; readonly cause: "late" | "error" }
   | { readonly event: "start-failed"; readonly binding: string; readonly cause: string }
   | { readonly event: "unexpected"; readonly error: string };
 

@@ -20,6 +20,7 @@ import {
   type InternalPolicy,
   type IntrospectionPolicy,
   type IssuerPolicy,
+  type LimitPolicy,
   type OperationPolicy,
   type PolicyTable,
   type ProductPolicy,
@@ -93,7 +94,14 @@ const table: Decoder<PolicyTable> = record<PolicyTable>({
     MAX_ENTRIES,
   ),
   products: dictionary(
-    record<ProductPolicy>({ quota: record({ requests: integer(1, 1e9), seconds: integer(1, 2_678_400) }) }),
+    record<ProductPolicy>({
+      quota: record({ requests: integer(1, 1e9), seconds: integer(60, 2_678_400) }),
+      limit: record<LimitPolicy>({
+        policy: text(70, /^[a-z][a-z0-9-]*$/),
+        requests: integer(1, 1e9),
+        seconds: integer(60, 60),
+      }),
+    }),
     MAX_ENTRIES,
   ),
   internal: record<InternalPolicy>({
@@ -118,6 +126,9 @@ export function decodePolicy(document: unknown): PolicyTable {
   checkIntrospection(policy.issuers);
   for (const entry of policy.operations) {
     if (!policy.products.has(entry.product)) throw new DecodeError("$.operations: a product is not listed");
+  }
+  for (const { quota, limit } of policy.products.values()) {
+    if (limit.requests > quota.requests) throw new DecodeError("$.products: a limit is looser than its quota");
   }
   for (const consumer of policy.consumers.values()) {
     if (!issuers.has(consumer.issuer)) throw new DecodeError("$.consumers: an issuer is not listed");

@@ -140,6 +140,17 @@ export interface ConsumerPolicy {
 /** What consumers subscribe to. */
 export interface ProductPolicy {
   readonly quota: { readonly requests: number; readonly seconds: number };
+  /** What the edge lets through: never more than the quota. */
+  readonly limit: LimitPolicy;
+}
+
+/** A limit of the edge, for each consumer at each of Cloudflare's locations. */
+export interface LimitPolicy {
+  /** Its name in `RateLimit-Policy`. */
+  readonly policy: string;
+  readonly requests: number;
+  /** The window: one of the two periods that the binding knows. */
+  readonly seconds: number;
 }
 
 /** How long what was found out about a client's token is remembered. */

@@ -17,8 +17,21 @@ export interface Refusal {
   readonly dpopNonce?: string;
   /** The roles of which any would do, as the `scope` of the challenge (RFC 6750 §3). */
   readonly roles?: readonly string[];
+  /** The limit that was exceeded, for a 429. */
+  readonly limit?: ExceededLimit;
   /** `Allow`: the methods of the path, for a 405 (RFC 9110 §15.5.6). */
   readonly allow?: readonly string[];
+}
+
+/** A limit (draft-ietf-httpapi-ratelimit-headers-11) of which nothing is left. */
+export interface ExceededLimit {
+  /** Its name. */
+  readonly policy: string;
+  readonly requests: number;
+  /** The window. */
+  readonly seconds: number;
+  /** Until requests are welcome again. */
+  readonly resetSeconds: number;
 }
 
 /** No credentials that this gateway takes. */
@@ -48,6 +61,21 @@ export function headersTooLarge(detail: string): Refusal {
 /** The body is too big (RFC 9110 §15.5.14). */
 export function bodyTooLarge(): Refusal {
   return { slug: "request-too-large", detail: "The body is larger than this API takes." };
+}
+
+/** The page that asks is none that may call. */
+export function originNotAllowed(): Refusal {
+  return { slug: "origin-not-allowed", detail: "Pages of this origin may not call this API." };
+}
+
+/** The application has sent too many requests to a product. */
+export function quotaExceeded(limit: ExceededLimit): Refusal {
+  return {
+    slug: "quota-exceeded",
+    detail: "The calling application has used up its quota of this API product.",
+    retryAfterSeconds: limit.resetSeconds,
+    limit,
+  };
 }
 
 /** The path is none of the contract's. */

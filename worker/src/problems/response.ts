@@ -1,5 +1,5 @@
-import { type Refusal } from "./refusal";
-import { PROBLEMS } from "./taxonomy";
+import { type ExceededLimit, type Refusal } from "./refusal";
+import { type ProblemKind, PROBLEMS } from "./taxonomy";
 
 /** What every problem of one gateway has in common. */
 export interface ProblemContext {
@@ -33,16 +33,29 @@ export function problemResponse(refusal: Refusal, context: ProblemContext): Resp
   if (refusal.dpopNonce !== undefined) headers.set("dpop-nonce", refusal.dpopNonce);
   if (refusal.allow !== undefined) headers.set("allow", refusal.allow.join(", "));
   if (refusal.retryAfterSeconds !== undefined) headers.set("retry-after", String(refusal.retryAfterSeconds));
+  if (refusal.limit !== undefined) setLimit(headers, refusal.limit);
   const document = JSON.stringify({
-    // RFC 9457 §4.2.1: about:blank where there is no type of our own.
-    type: context.types === null ? "about:blank" : `${context.types}/${refusal.slug}`,
+    type: typeOf(refusal, context.types),
     title: PROBLEMS[refusal.slug].title,
     status,
     detail: refusal.detail,
+    ...(refusal.limit === undefined ? {} : { "violated-policies": [refusal.limit.policy] }),
     trace_id: context.traceId,
   });
   if (context.head) headers.set("content-length", String(new TextEncoder().encode(document).length));
   return new Response(context.head ? null : document, { status, headers });
+}
+
+function typeOf({ slug }: Refusal, types: string | null): string {
+  const kind: ProblemKind = PROBLEMS[slug];
+  // RFC 9457 §4.2.1: about:blank where there is no type of our own.
+  return kind.type ?? (types === null ? "about:blank" : `${types}/${slug}`);
+}
+
+/** The fields of draft-ietf-httpapi-ratelimit-headers-11; names are of letters, digits and `-`, so need no escaping. */
+function setLimit(headers: Headers, { policy, requests, seconds, resetSeconds }: ExceededLimit): void {
+  headers.set("ratelimit-policy", `"${policy}";q=${requests};w=${seconds}`);
+  headers.set("ratelimit", `"${policy}";r=0;t=${resetSeconds}`);
 }
 
 /** The challenges of a refusal: by RFC 6750 §3, and by RFC 9449 §7.1 where the gateway takes DPoP proofs. */

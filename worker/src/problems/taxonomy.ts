@@ -6,6 +6,8 @@ export interface ProblemKind {
   readonly title: string;
   /** `deny`: the caller may not; `error`: the gateway cannot. */
   readonly decision: "deny" | "error";
+  /** The type URI, where it is a registered one and not the contract's. */
+  readonly type?: string;
   /** The WWW-Authenticate challenge, unless a refusal gives another. */
   readonly challenge: Challenge;
 }
@@ -72,6 +74,15 @@ export const PROBLEMS = {
     status: 405,
     title: "The method is not allowed here",
     decision: "deny",
+    challenge: null,
+  },
+  "origin-not-allowed": { status: 403, title: "This page may not call", decision: "deny", challenge: null },
+  "quota-exceeded": {
+    status: 429,
+    title: "The quota is used up",
+    decision: "deny",
+    // draft-ietf-httpapi-ratelimit-headers-11, as at Apigee.
+    type: "https://iana.org/assignments/http-problem-types#quota-exceeded",
     challenge: null,
   },
   "request-too-large": { status: 413, title: "The request is too large", decision: "deny", challenge: null },

@@ -1,4 +1,4 @@
-import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from "../constants";
+import { MAX_HEADER_BYTES } from "../constants";
 import { bodyTooLarge, headersTooLarge, type Refusal } from "../problems/refusal";
 import { type Trace, traceparentOf } from "./trace";
 
@@ -74,12 +74,16 @@ export function answerHeaders(received: Headers, traceId: string): Headers {
   return headers;
 }
 
-/** Refuses a request whose headers, or whose announced body, are larger than Apigee takes; null if it may go on. */
-export function sizeRefusal(received: Headers): Refusal | null {
+/** Refuses a request whose headers are larger than Apigee takes; null if it may go on. */
+export function headersRefusal(received: Headers): Refusal | null {
   let bytes = 0;
   for (const [name, value] of received) bytes += name.length + value.length;
-  if (bytes > MAX_HEADER_BYTES) return headersTooLarge("The headers are larger than this API takes.");
-  return Number(received.get("content-length") ?? 0) > MAX_BODY_BYTES ? bodyTooLarge() : null;
+  return bytes > MAX_HEADER_BYTES ? headersTooLarge("The headers are larger than this API takes.") : null;
+}
+
+/** Refuses a request whose announced body is larger than `limit` bytes; null if it may go on. */
+export function bodyRefusal(received: Headers, limit: number): Refusal | null {
+  return Number(received.get("content-length") ?? 0) > limit ? bodyTooLarge() : null;
 }
 
 function isWebSocket(method: string, received: Headers): boolean {

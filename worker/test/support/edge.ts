@@ -53,6 +53,8 @@ export type Line = Readonly<Record<string, unknown>>;
 /** What a test may set otherwise. */
 export interface EdgeOptions {
   readonly policy?: unknown;
+  /** What the rate limit of each product allows (by default more than any test sends), or how it fails. */
+  readonly limit?: number | "broken" | "late";
   /** Text bindings to replace; null leaves one out. */
   readonly bindings?: Readonly<Record<string, string | null>>;
 }
@@ -85,6 +87,18 @@ const CRON_SHIM = `export default { async fetch(request, env) {
   await env.EDGE.scheduled({ cron: "*/10 * * * *", scheduledTime: new Date() });
   return new Response("done");
 } }`;
+
+/** The rate limiting binding, without windows: what a test has counted stays counted. */
+const LIMITER = `const counts = new Map();
+export default ({ settings: { product, limit } }) => ({
+  async limit({ key }) {
+    if (limit === "broken") throw new Error("the limiter is down");
+    if (limit === "late") return new Promise(() => undefined);
+    const name = product + " " + key;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    return { success: counts.get(name) <= limit };
+  },
+});`;
 
 /** The Worker in workerd, with the world around it. */
 export class Edge {
@@ -215,7 +229,8 @@ export class Edge {
     copyFileSync(inject("workerModule"), join(this.#folder, "index.js"));
     writeFileSync(join(this.#folder, "policy.json"), JSON.stringify(options.policy ?? policyDocument()));
     writeFileSync(join(this.#folder, "cron.js"), CRON_SHIM);
-    writeFileSync(join(this.#folder, "config.capnp"), this.#config(options.bindings ?? {}));
+    writeFileSync(join(this.#folder, "limiter.js"), LIMITER);
+    writeFileSync(join(this.#folder, "config.capnp"), this.#config(options.bindings ?? {}, options.limit ?? 1e6));
     const running = spawn(workerd, ["serve", "config.capnp", "--experimental", "--control-fd=3"], {
       cwd: this.#folder,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
@@ -253,7 +268,7 @@ export class Edge {
     }
   }
 
-  #config(changed: Readonly<Record<string, string | null>>): string {
+  #config(changed: Readonly<Record<string, string | null>>, limit: number | string): string {
     const texts: Record<string, string | null> = {
       APIGEE_ORIGIN: "https://apigee.acme.example",
       AUDIT_SALT: "a-salt-for-tests",
@@ -265,6 +280,11 @@ export class Edge {
     const bindings = Object.entries(texts)
       .filter(([, text]) => text !== null)
       .map(([name, text]) => `(name = "${name}", text = ${JSON.stringify(text)})`);
+    const limiters = ["orders", "payments"].map((product) => {
+      const settings = JSON.stringify(JSON.stringify({ product, limit }));
+      const inner = `innerBindings = [(name = "settings", json = ${settings})]`;
+      return `(name = "LIMIT_${product.toUpperCase()}", wrapped = (moduleName = "test:limiter", ${inner}))`;
+    });
     return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
@@ -274,6 +294,7 @@ const config :Workerd.Config = (
     (name = "kv", external = (address = "${this.kv.address}", http = ())),
     (name = "cache", external = (address = "${this.cache.address}", http = ())),
   ],
+  extensions = [(modules = [(name = "test:limiter", esModule = embed "limiter.js", internal = true)])],
   sockets = [
     (name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = "test-cf"), service = "edge"),
     (name = "cron", address = "127.0.0.1:0", http = (), service = "cron"),
@@ -286,7 +307,7 @@ const edge :Workerd.Worker = (
   cacheApiOutbound = "cache",
   durableObjectNamespaces = [(className = "ReplayGuard", uniqueKey = "replay", enableSql = true)],
   durableObjectStorage = (inMemory = void),
-  bindings = [${[...bindings, '(name = "KV", kvNamespace = "kv")', '(name = "REPLAY", durableObjectNamespace = "ReplayGuard")', VERSION_BINDING].join(", ")}],
+  bindings = [${[...bindings, ...limiters, '(name = "KV", kvNamespace = "kv")', '(name = "REPLAY", durableObjectNamespace = "ReplayGuard")', VERSION_BINDING].join(", ")}],
 );
 const cron :Workerd.Worker = (
   modules = [(name = "cron.js", esModule = embed "cron.js")],

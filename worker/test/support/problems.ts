@@ -13,8 +13,11 @@ export function expectProblem(answer: ClientAnswer, status: number, slug: string
   expect(answer.headers["content-type"]).toBe("application/problem+json");
   expect(answer.headers["cache-control"]).toBe("no-store");
   const problem = JSON.parse(answer.body) as Record<string, unknown>;
-  expect(Object.keys(problem)).toEqual(["type", "title", "status", "detail", "trace_id"]);
-  expect(problem).toMatchObject({ type: `https://developer.acme.example/problems/${slug}`, status });
+  const more = slug === "quota-exceeded" ? ["violated-policies"] : [];
+  expect(Object.keys(problem)).toEqual(["type", "title", "status", "detail", ...more, "trace_id"]);
+  const registered = "https://iana.org/assignments/http-problem-types#";
+  const types = slug === "quota-exceeded" ? registered : "https://developer.acme.example/problems/";
+  expect(problem).toMatchObject({ type: `${types}${slug}`, status });
   expect(problem["trace_id"]).toMatch(/^[0-9a-f]{32}$/);
   expect(answer.headers["x-request-id"]).toBe(problem["trace_id"]);
   if (says !== undefined) expect(problem["detail"]).toContain(says);

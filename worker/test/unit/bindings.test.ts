@@ -9,6 +9,8 @@ const GOOD: Readonly<Record<string, unknown>> = {
   ENVIRONMENT: "test",
   INTROSPECTION_SECRETS: '{"workforce":"s3cret-client","staff":"s3cret-client"}',
   KV,
+  LIMIT_ORDERS: { limit: () => null },
+  LIMIT_PAYMENTS: { limit: () => null },
   RING: newRing().secret,
   VERSION: { id: "5f0c7a3e", tag: "", timestamp: "2026-01-01T00:00:00Z" },
 };
@@ -24,6 +26,15 @@ function rsa(change: (ring: Record<string, unknown>) => Record<string, unknown>)
 function policy(change: (policy: Record<string, unknown>) => unknown): unknown {
   return change(policyDocument());
 }
+
+function withLimit(change: Record<string, unknown>): (policy: Record<string, unknown>) => unknown {
+  return (it) => {
+    const products = it["products"] as Record<string, { readonly limit: object }>;
+    return { ...it, products: { ...products, orders: { ...products["orders"], limit: { ...products["orders"]?.limit, ...change } } } };
+  };
+}
+
+const CORS = { request_headers: ["authorization"], exposed_headers: ["X-Request-Id"], max_age_seconds: 600 };
 
 function without(document: Record<string, unknown>, name: string): Record<string, unknown> {
   return Object.fromEntries(Object.entries(document).filter(([other]) => other !== name));
@@ -62,6 +73,8 @@ describe("bindings", () => {
     ["INTROSPECTION_SECRETS has a blank", "INTROSPECTION_SECRETS", '{"workforce":""}', "$.workforce"],
     ["KV is missing", "KV", undefined, "KV"],
     ["KV is a text", "KV", "s3cret", "KV"],
+    ["LIMIT_ORDERS is missing", "LIMIT_ORDERS", undefined, "rate limit"],
+    ["LIMIT_PAYMENTS is a text", "LIMIT_PAYMENTS", "s3cret", "rate limit"],
     ["VERSION is missing", "VERSION", undefined, "missing"],
     ["VERSION has no id", "VERSION", { tag: "s3cret" }, "$.id"],
     ["RING is no JSON", "RING", "s3cret", "no JSON"],
@@ -120,6 +133,10 @@ describe("a policy table", () => {
     ["has an operation with a dot segment's path", policy(at("operations", 0, { path: "/orders/%2e" })), "$.operations[0].path"],
     ["has an operation of an unknown product", policy(at("operations", 0, { product: "gold" })), "product"],
     ["has a consumer of an unknown issuer", policy((it) => ({ ...it, issuers: (it["issuers"] as unknown[]).slice(0, 2) })), "issuer"],
+    ["has a limit looser than the quota", policy(withLimit({ requests: 61 })), "looser"],
+    ["has a limit of a period that no binding knows", policy(withLimit({ seconds: 30 })), "$.products.orders.limit.seconds"],
+    ["has a page with a path", policy((it) => ({ ...it, cors: { ...CORS, origins: ["https://shop.example/a"] } })), "$.cors.origins[0]"],
+    ["lets every page call", policy((it) => ({ ...it, cors: { ...CORS, origins: ["*"] } })), "$.cors.origins[0]"],
     ["has a wrong life", policy((it) => ({ ...it, internal: { ...(it["internal"] as object), life_seconds: 3600 } })), "$.internal.life_seconds"],
     ["has a fraction of a second", policy((it) => ({ ...it, leeway_seconds: 0.5 })), "$.leeway_seconds"],
     ["has a subject that is neither hash nor plain", policy((it) => ({ ...it, audit_subject: "none" })), "$.audit_subject"],

@@ -1,0 +1,51 @@
+import { type Bindings } from "../bindings";
+import { type Allowed } from "../decision/decider";
+import { type Exchange } from "../exchange";
+import { Minter } from "../mint/minter";
+import { nowSeconds } from "../support/clock";
+import { type Result } from "../support/result";
+import { type Answer, forward, type UpstreamFault } from "./forward";
+import { isResendable, type OnwardRequest } from "./send";
+
+/** Takes allowed requests to Apigee, each with an internal token. */
+export class Delivery {
+  readonly #policy: Bindings["policy"];
+  readonly #minter: Minter;
+
+  constructor({ policy, ring, environment }: Bindings) {
+    this.#policy = policy;
+    this.#minter = new Minter({ ring, internal: policy.internal, environment, contract: policy.contract });
+  }
+
+  /** Forwards the request; once more with a new token where Apigee does not know the key of the first. */
+  async deliver(allowed: Allowed, onward: OnwardRequest, exchange: Exchange): Promise<Result<Answer, UpstreamFault>> {
+    const answer = await this.#send(allowed, onward, exchange);
+    // A key that Apigee no longer or not yet has is not the caller's trouble.
+    const again = !answer.ok && answer.error.tokenRefusal === "edge-key-unknown" && isResendable(onward);
+    return again ? this.#send(allowed, onward, exchange) : answer;
+  }
+
+  async #send(allowed: Allowed, onward: OnwardRequest, exchange: Exchange): Promise<Result<Answer, UpstreamFault>> {
+    onward.headers.set("txn-token", await this.#mint(allowed, exchange));
+    const answer = await forward(onward, this.#policy.upstream_timeout_seconds * 1000, this.#policy.problems);
+    exchange.found({ upstream_status: answer.ok ? answer.value.status : answer.error.upstreamStatus });
+    return answer;
+  }
+
+  async #mint({ operation, caller, consumer, subjectHash }: Allowed, exchange: Exchange): Promise<string> {
+    const txn = crypto.randomUUID();
+    const transaction = {
+      txn,
+      subject: caller.subject,
+      clientId: consumer.consumer_key,
+      roles: caller.roles,
+      product: operation.product,
+      operation: operation.name,
+      issuer: caller.issuer,
+      subjectHash,
+    };
+    const token = await this.#minter.mint(transaction, nowSeconds());
+    exchange.found({ txn, kid: this.#minter.kid });
+    return token;
+  }
+}
