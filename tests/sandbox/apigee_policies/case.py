@@ -24,8 +24,21 @@ class Reply(_Strict):
     down: bool = False
 
 
+class Token(_Strict):
+    """A token signed for a call: the name of its key in `tokens.py`, its header and claims, and what is wrong with it.
+
+    `spoiled` replaces a text of the finished token by another.
+    """
+
+    key: str
+    alg: str
+    header: dict[str, Any] = {}
+    claims: dict[str, Any] = {}
+    spoiled: tuple[str, str] | None = None
+
+
 class World(_Strict):
-    """What is there before the first call.
+    """What is there before the first call. Texts may name keys of `tokens.py` as `${name}`.
 
     `variables` are set in every request before its first step. `backends` maps a hostname to its replies, given in
     turn, the last one for good; a proxy with `target` forwards to that hostname, else it has no target. `documents`
@@ -41,7 +54,8 @@ class World(_Strict):
 class Call(_Strict):
     """One request and what is expected of it.
 
-    `after` moves the clock first, in seconds. `fault` expects the default answer to a fault, `[code, faultstring]`.
+    `after` moves the clock first, in seconds. `token` is sent as `Authorization: Bearer`. `fault` expects the default
+    answer to a fault, `[code, faultstring]`.
     `json` is the whole body, `holds` members that it has among others, `matches` a regular expression found in it.
     A header or variable that is `null` must be absent. `sent` lists what the backends received in this call; of each
     only the members that are given are compared. `keep` names members of the JSON answer for later calls, which
@@ -52,6 +66,7 @@ class Call(_Strict):
     headers: dict[str, str | list[str]] = {}
     body: str | None = None
     form: dict[str, str] | None = None
+    token: Token | None = None
     client: str = "203.0.113.7"
     after: float = 0
     status: int | None = None

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.sandbox.apigee_policies import tokens
 from tests.sandbox.apigee_policies.case import Call, Case, World, tables
 from tests.sandbox.apigee_policies.deployed import Deployed
 
@@ -16,10 +17,11 @@ ROWS = tables()
 
 @pytest.mark.parametrize(("case", "shared"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 async def test_policy(case: Case, shared: World) -> None:
-    deployed = Deployed(case, shared)
+    kept = {**tokens.texts()} if "${" in str(shared) + str(case) else {}
+    case = Case.model_validate({**case.model_dump(), "world": _filled(case.world.model_dump(), kept)})
+    deployed = Deployed(case, World.model_validate(_filled(shared.model_dump(), kept)))
     try:
         _check_deployment(deployed, case)
-        kept: dict[str, str] = {}
         for call in case.calls:
             await _check(deployed, Call.model_validate(_filled(call.model_dump(), kept)), kept)
     finally:
@@ -52,6 +54,8 @@ async def _check(deployed: Deployed, call: Call, kept: dict[str, str]) -> None:
     deployed.logs.clear()
     method, path = call.send.split(" ", 1)
     pairs = [(n, v) for n, values in call.headers.items() for v in ([values] if isinstance(values, str) else values)]
+    if call.token is not None:
+        pairs.append(("Authorization", f"Bearer {tokens.sign(call.token)}"))
     body = {"content": call.body.encode()} if call.body is not None else {"data": call.form} if call.form else {}
     answer = await deployed.send(method, path, call.client, headers=pairs, **body)
     _check_answer(answer, call)

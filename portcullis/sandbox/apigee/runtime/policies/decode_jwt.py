@@ -9,6 +9,7 @@ from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.elements import Node, elements
 from portcullis.sandbox.apigee.runtime.policies import jwt
 from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common
+from portcullis.sandbox.apigee.runtime.policies.verify_jwt import source_name
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class DecodeJWT(Policy):
 
     type_name = "DecodeJWT"
     fault_prefix = "jwt"
-    elements = elements("DisplayName\nSource", ignored="Properties")
+    elements = elements("Source")
 
     source: str
 
@@ -30,7 +31,7 @@ class DecodeJWT(Policy):
     def parse(cls, node: Node, source: Source) -> Self:
         """Read the XML; raises `BundleError`."""
         base = common(node)
-        return cls(base.name, base.enabled, base.continue_on_error, node.words("Source"))
+        return cls(base.name, base.enabled, base.continue_on_error, source_name(node))
 
     async def execute(self, context: Context) -> None:
         """Read the token."""
