@@ -78,6 +78,8 @@ class EdgeGateway(pulumi.ComponentResource):
     """The public URL."""
     version_id: pulumi.Output[str]
     """The Worker version that is deployed."""
+    deployed: list[pulumi.Resource]
+    """What must exist before the public URL answers with this version."""
 
     def __init__(self, name: str, args: EdgeGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("portcullis:index:EdgeGateway", name, {"hostname": args["hostname"]}, opts)
@@ -100,7 +102,7 @@ class EdgeGateway(pulumi.ComponentResource):
             versions=[{"version_id": version.id, "percentage": 100}],
             opts=self._opts,
         )
-        self._way_in(worker, deployment)
+        self.deployed = [deployment, self._way_in(worker, deployment)]
         cloudflare.WorkersCronTrigger(
             f"{name}-cron",
             account_id=args["account_id"],
@@ -182,12 +184,12 @@ class EdgeGateway(pulumi.ComponentResource):
         text = json.dumps(table, indent=1, sort_keys=True) + "\n"
         return write_artifact(args["build"], "policy", "json", text.encode())
 
-    def _way_in(self, worker: cloudflare.Worker, deployment: cloudflare.WorkersDeployment) -> None:
-        """Lead the hostname to the Worker, once it is deployed."""
+    def _way_in(self, worker: cloudflare.Worker, deployment: cloudflare.WorkersDeployment) -> pulumi.Resource:
+        """Lead the hostname to the Worker, once it is deployed; return what leads it there."""
         args = self._args
         deployed = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
         if args["route"] == "domain":
-            cloudflare.WorkersCustomDomain(
+            return cloudflare.WorkersCustomDomain(
                 f"{self._name}-domain",
                 account_id=args["account_id"],
                 zone_id=args["zone_id"],
@@ -198,7 +200,6 @@ class EdgeGateway(pulumi.ComponentResource):
                 # A domain is made and deleted by its hostname: deleting the old one second would delete the new one.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment], delete_before_replace=True),
             )
-            return
         cloudflare.DnsRecord(
             f"{self._name}-dns",
             zone_id=args["zone_id"],
@@ -210,7 +211,7 @@ class EdgeGateway(pulumi.ComponentResource):
             ttl=1,
             opts=self._opts,
         )
-        cloudflare.WorkersRoute(
+        return cloudflare.WorkersRoute(
             f"{self._name}-route",
             zone_id=args["zone_id"],
             pattern=f"{args['hostname']}/*",

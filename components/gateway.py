@@ -8,6 +8,7 @@ import pulumi
 
 from components.apigee import ApigeeGateway
 from components.edge import EdgeGateway
+from components.ring_proof import Canary, RingReadBack
 from components.settings import Settings
 from components.signing_key_ring import SigningKeyRing
 from portcullis import ring
@@ -32,8 +33,9 @@ class Gateway(pulumi.ComponentResource):
 
     **Pulumi type:** `portcullis:index:Gateway`
 
-    Produces a `SigningKeyRing`, an `ApigeeGateway` and an `EdgeGateway`. On a rotation the order is: public keys to
-    Apigee, then the Worker's new version, then the old keys are deleted (rule I9).
+    Produces a `SigningKeyRing`, an `ApigeeGateway`, a canary, an `EdgeGateway` and a read-back. On a rotation the order
+    is: public keys to Apigee, the canary of the key about to sign, the Worker's new version, the read-back of its ring,
+    and only then the old keys are deleted (rule I9). Each waits for the one before.
     """
 
     ring: SigningKeyRing
@@ -54,6 +56,7 @@ class Gateway(pulumi.ComponentResource):
                 "algorithm": contract.ring.algorithm,
                 "mode": settings.rotation,
                 "revoke": settings.revoke,
+                "gateway_url": issuer,
                 "protect": settings.protect,
             },
             child,
@@ -76,6 +79,22 @@ class Gateway(pulumi.ComponentResource):
             },
             child,
         )
+        canary = Canary(
+            f"{name}-canary",
+            {
+                "generation": self.ring.generation,
+                "ring": self.ring.worker_ring,
+                "edge_url": issuer,
+                "apigee_url": self.apigee.origin,
+                "issuer": issuer,
+                "audience": audience,
+                "environment": pulumi.get_stack(),
+            },
+            pulumi.ResourceOptions(
+                parent=self,
+                depends_on=self.apigee.published.apply(lambda entries: [*self.apigee.ready, *entries]),
+            ),
+        )
         self.edge = EdgeGateway(
             f"{name}-edge",
             {
@@ -90,12 +109,17 @@ class Gateway(pulumi.ComponentResource):
                 "worker_ring": self.ring.worker_ring,
                 "ring_generation": self.ring.generation,
                 "introspection_secrets": settings.introspection_secrets,
-                "verifiers": self.apigee.published.apply(lambda entries: [*self.apigee.ready, *entries]),
+                "verifiers": self.apigee.published.apply(lambda entries: [*self.apigee.ready, *entries, canary]),
                 "protect": settings.protect,
                 "source": args["project"] / "worker",
                 "build": args["build"],
             },
             child,
+        )
+        RingReadBack(
+            f"{name}-read-back",
+            {"generation": self.ring.generation, "jwks": self.ring.jwks, "edge_url": self.edge.url},
+            pulumi.ResourceOptions(parent=self, depends_on=self.edge.deployed),
         )
         self.register_outputs({"url": self.edge.url})
 

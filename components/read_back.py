@@ -1,30 +1,19 @@
-"""What was read back of the deployed gateway, for the step to decide by.
+"""What the deployed Worker says of its ring, for the step to decide by."""
 
-`portcullis rotate` reads both tiers and sends the canary, writes what it found into the JSON file that
-`PORTCULLIS_RING_READ_BACK` names, and runs the update. Without the variable the step trusts the stack's state.
-"""
-
-import os
-from pathlib import Path
-
-from portcullis.ring import ReadBack, read_back_from_json
-
-READ_BACK_VARIABLE = "PORTCULLIS_RING_READ_BACK"
+from portcullis.deployed import NoAnswerError, read_edge
+from portcullis.ring import ReadBack
 
 
-class ReadBackError(RuntimeError):
-    """The file cannot be understood: nothing is decided by it."""
+def read_back(gateway_url: str) -> tuple[ReadBack | None, str]:
+    """Return what the Worker at `gateway_url` holds, or why it could not be asked; neither where there is no URL.
 
-
-def read_back() -> ReadBack | None:
-    """Return what was found; None where nothing was read. Raises `ReadBackError` for a file that is none."""
-    path = os.environ.get(READ_BACK_VARIABLE, "")
-    if not path:
-        return None
+    Only the Worker is asked, since that needs no credentials: it is given a ring after Apigee was given the ring's
+    keys, so a Worker that is up to date tells of both. Nothing is changed by asking, so a preview may.
+    """
+    if not gateway_url:
+        return None, ""
     try:
-        return read_back_from_json(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise ReadBackError(
-            f"{path} does not say what was read back ({problem}): run `portcullis rotate`, or unset"
-            f" {READ_BACK_VARIABLE}"
-        ) from None
+        report = read_edge(gateway_url)
+    except NoAnswerError as problem:
+        return None, f"the ring of the deployed Worker could not be read: {problem}"
+    return ReadBack(report.seq, frozenset(report.kids)), ""

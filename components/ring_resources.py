@@ -72,7 +72,8 @@ class RingGenerationProvider(ResourceProvider):
         mode = "paused" if news["mode"] == "paused" else "auto"
         revoke = int(news["revoke"]) or None
         try:
-            decision = decide(before, now(), settings, mode=mode, revoke=revoke, found=read_back())
+            found, unread = read_back(str(news.get("gateway_url") or ""))
+            decision = decide(before, now(), settings, mode=mode, revoke=revoke, found=found, unread=unread)
         except RingSettingsError as problem:
             return CheckResult(news, [CheckFailure("period_seconds", str(problem))])
         except RevocationError as problem:
@@ -115,10 +116,17 @@ class RingGeneration(Resource, module="ring", name="RingGeneration"):
     held: pulumi.Output[str]
 
     def __init__(
-        self, name: str, settings: Settings, mode: str, revoke: int, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        settings: Settings,
+        mode: str,
+        revoke: int,
+        gateway_url: str,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props: Props = {field: getattr(settings, field) for field in _SETTINGS}
-        super().__init__(RingGenerationProvider(), name, {**props, "mode": mode, "revoke": revoke, **_DECIDED}, opts)
+        given = {"mode": mode, "revoke": revoke, "gateway_url": gateway_url}
+        super().__init__(RingGenerationProvider(), name, {**props, **given, **_DECIDED}, opts)
 
 
 class SigningKeyProvider(ResourceProvider):

@@ -22,6 +22,8 @@ class SigningKeyRingArgs(TypedDict):
     """`auto` rotates when due; `paused` does not."""
     revoke: NotRequired[int]
     """The number of a compromised key, or 0. It may stay: a key is revoked once."""
+    gateway_url: NotRequired[str]
+    """The public URL of the deployed gateway, which is asked for its ring before a step; empty to trust the state."""
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete the ring's generation, without which the ring would begin again."""
 
@@ -57,7 +59,12 @@ class SigningKeyRing(pulumi.ComponentResource):
         self._algorithm = args["algorithm"]
         kept = pulumi.ResourceOptions(parent=self, protect=args.get("protect", False))
         turn = RingGeneration(
-            f"{name}-generation", args["settings"], args.get("mode", "auto"), args.get("revoke", 0), kept
+            f"{name}-generation",
+            args["settings"],
+            args.get("mode", "auto"),
+            args.get("revoke", 0),
+            args.get("gateway_url", ""),
+            kept,
         )
         turn.held.apply(lambda held: _warn(held, turn))
         self.generation = turn.generation.apply(int)

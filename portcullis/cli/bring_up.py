@@ -41,8 +41,8 @@ def _bring_up(project: Project) -> None:
     for line in [*notes, f"gateway {client.status()['gateway']}"]:
         print(f"   {line}")
     _say(f"pulumi up: stack {SANDBOX_STACK}, the real engine against the sandbox's two APIs")
-    _pulumi(project, "stack", "select", "--create", SANDBOX_STACK, "--non-interactive")
-    _pulumi(project, "up", "--yes", "--stack", SANDBOX_STACK, "--non-interactive", "--suppress-outputs")
+    _pulumi(project, "stack", "select", "--create")
+    _pulumi(project, "up", "--yes", "--suppress-outputs")
     _say("a good request: GET /orders as a user who may")
     _show(client, contract, None)
     _say("a refused request: GET /orders without a token")

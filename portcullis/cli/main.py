@@ -6,20 +6,19 @@ import json
 import shlex
 import shutil
 import sys
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
-from portcullis.cli import clock, process
+from portcullis.cli import clock, process, ring_commands
 from portcullis.cli.directory import directory
 from portcullis.cli.errors import CommandError
 from portcullis.cli.output import AsJson, pairs, say
-from portcullis.cli.project import SANDBOX_STACK, Project, find_project
+from portcullis.cli.project import Project, find_project
 from portcullis.cli.requests import Answer, call, choose_user, fetch_token
 from portcullis.cli.sandbox_client import connect, connect_if_running
-from portcullis.cli.stack import shell_variables, stack_outputs
+from portcullis.cli.stack import shell_variables
 from portcullis.sandbox.faulty import APIGEE_API_HOST, CLOUDFLARE_API_HOST
 
 MAX_SHOWN_BODY = 2_000
@@ -35,6 +34,7 @@ fault_app = typer.Typer(no_args_is_help=True, help="Break hops of the sandbox, a
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(clock_app, name="clock")
 app.add_typer(fault_app, name="fault")
+ring_commands.add_to(app)
 
 UserName = Annotated[str | None, typer.Option("--user", help="A test user of the contract; by default the first.")]
 IssuerName = Annotated[str | None, typer.Option("--issuer", help="An issuer of the contract.")]
@@ -120,28 +120,6 @@ def call_command(
         "hops": answer.hops,
     }
     say(document, answer_lines(answer), as_json=as_json)
-
-
-@app.command()
-def ring(
-    *,
-    stack: Annotated[str, typer.Option("--stack", help="The stack whose ring to show.")] = SANDBOX_STACK,
-    as_json: AsJson = False,
-) -> None:
-    """Show the ring: its generation, which key signs, when the next rotation is due."""
-    project = find_project()
-    outputs = stack_outputs(project, stack)
-    now = clock.shown(project.clock_file) if stack == SANDBOX_STACK else _now()
-    document = {
-        "stack": stack,
-        "generation": int(outputs["ringGeneration"]),
-        "current_kid": outputs["currentKid"],
-        "published_kids": [key["kid"] for key in json.loads(outputs["jwks"])["keys"]],
-        "next_rotation": outputs["nextRotation"],
-        "now": now,
-        "due": now >= outputs["nextRotation"],
-    }
-    say(document, pairs(document), as_json=as_json)
 
 
 @clock_app.command("advance")
@@ -287,10 +265,6 @@ def _parsed(body: str) -> Any:
         return json.loads(body)
     except ValueError:
         return body
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ class Project:
         return self.sandbox_dir / "clock.json"
 
     @property
+    def hosts_file(self) -> Path:
+        """The file in which the sandbox says where each deployed hostname answers."""
+        return self.sandbox_dir / "hosts.json"
+
+    @property
     def stack_file(self) -> Path:
         """The settings of the sandbox's stack."""
         return self.root / f"Pulumi.{SANDBOX_STACK}.yaml"

@@ -1,4 +1,4 @@
-"""Asks the Pulumi engine about the stack."""
+"""Asks the Pulumi engine about a stack, and has it work on one."""
 
 from __future__ import annotations
 
@@ -21,21 +21,41 @@ def shell_variables(project: Project) -> dict[str, str]:
         raise CommandError(str(problem)) from None
 
 
-def run_pulumi(project: Project, *arguments: str, capture: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run `pulumi` in the project with the sandbox's variables; raises `CommandError` where there is none."""
-    variables = {**os.environ, **shell_variables(project)}
-    binary = shutil.which("pulumi", path=variables["PATH"]) or "pulumi"
+def run_pulumi(
+    project: Project, *arguments: str, stack: str = SANDBOX_STACK, capture: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run `pulumi` in the project: with the sandbox's variables for its own stack, as the shell has it for any other.
+
+    Raises `CommandError` where there is no engine.
+    """
+    variables = {**os.environ, **(shell_variables(project) if stack == SANDBOX_STACK else {})}
+    binary = shutil.which("pulumi", path=variables.get("PATH"))
+    if binary is None:
+        raise CommandError("there is no `pulumi` on PATH: install the Pulumi CLI (https://www.pulumi.com/docs/install)")
     return subprocess.run(  # noqa: S603 - the engine, with our own arguments
-        [binary, *arguments], cwd=project.root, env=variables, text=True, capture_output=capture, check=False
+        [binary, *arguments, "--stack", stack, "--non-interactive"],
+        cwd=project.root,
+        env=variables,
+        text=True,
+        capture_output=capture,
+        check=False,
     )
 
 
 def stack_outputs(project: Project, stack: str = SANDBOX_STACK) -> dict[str, Any]:
     """Return the stack's outputs; raises `CommandError` where it has not been updated yet."""
-    asked = run_pulumi(project, "stack", "output", "--json", "--stack", stack, "--non-interactive")
+    asked = run_pulumi(project, "stack", "output", "--json", stack=stack)
     if asked.returncode != 0:
         raise CommandError(f"the stack {stack} cannot be read: {asked.stderr.strip()}")
     outputs = json.loads(asked.stdout or "{}")
     if "ringGeneration" not in outputs:
         raise CommandError(f"the stack {stack} has no gateway yet: run `pulumi up --stack {stack}`")
     return outputs
+
+
+def stack_state(project: Project, stack: str) -> dict[str, Any]:
+    """Return the stack's state as Pulumi exports it, every secret as ciphertext; `deployment` holds the resources."""
+    asked = run_pulumi(project, "stack", "export", stack=stack)
+    if asked.returncode != 0:
+        raise CommandError(f"the stack {stack} cannot be read: {asked.stderr.strip()}")
+    return json.loads(asked.stdout)

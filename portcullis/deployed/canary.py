@@ -25,7 +25,7 @@ OPERATION: Final = "ring_canary"
 LIFE_SECONDS: Final = 20
 """The shortest life that a contract may set, so that no proxy finds the token too long-lived."""
 
-_PATIENCE: Final = (0.5, 1.0, 2.0, 4.0)
+PATIENCE: Final[tuple[float, ...]] = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries: Apigee may not answer for a moment, and a written key is not read everywhere at once."""
 
 
@@ -79,13 +79,13 @@ def canary_token(private_jwk: Mapping[str, Any], seq: int, realm: Realm, now: fl
 
 
 def send_canary(
-    origin: str, private_jwk: Mapping[str, Any], seq: int, realm: Realm, patience: tuple[float, ...] = _PATIENCE
+    origin: str, private_jwk: Mapping[str, Any], seq: int, realm: Realm, patience: tuple[float, ...] | None = None
 ) -> None:
     """Return where Apigee at `origin` accepts the key; tries again while it does not answer or refuses.
 
     Raises `CanaryRefusedError` or `CanaryError` with what happened last.
     """
-    for wait in (*patience, None):
+    for wait in (*(PATIENCE if patience is None else patience), None):
         try:
             _send_once(origin, private_jwk, seq, realm)
         except CanaryError:

@@ -38,7 +38,7 @@ from portcullis.ring.inequalities import (
     tolerance,
 )
 from portcullis.ring.keys import ALGORITHMS, Algorithm, Jwk, generate_key, public_jwk, thumbprint
-from portcullis.ring.read_back import Canary, ReadBack, RingConflictError, lag, read_back_from_json, refuse_conflict
+from portcullis.ring.read_back import Canary, ReadBack, RingConflictError, lag, refuse_conflict
 from portcullis.ring.settings import (
     APIGEE_PROPAGATION_SECONDS,
     CLOCK_ERROR_SECONDS,
@@ -88,7 +88,6 @@ __all__ = [
     "overdue_seconds",
     "public_jwk",
     "publish_before_use",
-    "read_back_from_json",
     "refuse_conflict",
     "retain_after_use",
     "reuse_leaves_delivery",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from portcullis.ring.slots import Ring
 
@@ -17,32 +16,14 @@ class ReadBack:
     """What was found in the deployed gateway.
 
     `worker_seq` is the seq of the ring in the deployed Worker (0 where none is deployed); `worker_kids` are the
-    published keys in that ring; `apigee_kids` those that Apigee holds. `canary` tells how Apigee answered a token
-    signed with `next`.
+    published keys in that ring; `apigee_kids` those that Apigee holds, None where only the Worker was asked. `canary`
+    tells how Apigee answered a token signed with `next`.
     """
 
     worker_seq: int
     worker_kids: frozenset[str]
-    apigee_kids: frozenset[str]
+    apigee_kids: frozenset[str] | None = None
     canary: Canary = "not sent"
-
-    def to_json(self) -> str:
-        """Write it for the process that decides the step; `read_back_from_json` reads it."""
-        worker = {"seq": self.worker_seq, "kids": sorted(self.worker_kids)}
-        return json.dumps({"worker": worker, "apigee": {"kids": sorted(self.apigee_kids)}, "canary": self.canary})
-
-
-def read_back_from_json(text: str) -> ReadBack:
-    """Read what `ReadBack.to_json` wrote. Raises ValueError for anything else."""
-    document = json.loads(text)
-    try:
-        worker, apigee, canary = document["worker"], document["apigee"], document["canary"]
-        found = ReadBack(int(worker["seq"]), frozenset(worker["kids"]), frozenset(apigee["kids"]), canary)
-    except (KeyError, TypeError):
-        raise ValueError("it lacks worker.seq, worker.kids, apigee.kids or canary") from None
-    if canary not in get_args(Canary):
-        raise ValueError(f"canary is none of {', '.join(get_args(Canary))}")
-    return found
 
 
 class RingConflictError(RuntimeError):
@@ -81,7 +62,7 @@ def _lags(ring: Ring, found: ReadBack) -> Iterator[str]:
             f"the Worker is at seq {found.worker_seq}, the ring at {ring.seq}: this update brings it up; see why the"
             " last one did not"
         )
-    missing = found.worker_kids - found.apigee_kids
+    missing = found.worker_kids - found.apigee_kids if found.apigee_kids is not None else frozenset[str]()
     if missing:
         yield (
             f"Apigee lacks {len(missing)} key(s) of the Worker's ring ({', '.join(sorted(missing))}): run"

@@ -43,6 +43,7 @@ def decide(
     mode: Mode = "auto",
     revoke: int | None = None,
     found: ReadBack | None = None,
+    unread: str = "",
 ) -> Decision:
     """Decide what an update at `now` (seconds since the epoch) does to the ring: at most one change.
 
@@ -57,6 +58,8 @@ def decide(
     - `found` is what was read back of both tiers. Where one is behind, no step is taken and the wait begins again
       (the update itself brings the tier up); where it is ahead, the state is old and nothing may be written (I7).
       None where nothing was read: the decision then trusts the state.
+    - `unread` says why a deployed gateway could not be read, if so: a scheduled step waits until it can be (I8). A
+      revocation does not: what it promotes was trusted when the state was written.
 
     Raises RingSettingsError where the settings break an inequality, RingConflictError for an older state,
     RevocationError for a revocation that is not possible, or not yet.
@@ -75,6 +78,8 @@ def decide(
         return Decision(ring, change)
     if change == "revoked dropped":
         return Decision(drop_previous(ring), change)
+    if unread and change == "rotated":
+        return Decision(ring, "held", unread)
     if found is not None and found.canary == "refused":
         return Decision(ring, "held", _CANARY_REFUSED)
     return Decision(promote_next(ring, now) if change == "promoted" else advance(ring, now), change)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,53 +10,16 @@ import pytest
 
 from portcullis.deployed import CanaryError, CanaryRefusedError, NoAnswerError, Realm, fetch, read_edge, send_canary
 from portcullis.ring import generate_key
+from tests.unit.deployed.host import APIGEE, EDGE, Host, serve_host, told
 
-EDGE = "https://api.acme.example"
-APIGEE = "https://apigee.acme.example"
 REALM = Realm(EDGE, f"{APIGEE}/store", "test")
-
-
-class Host:
-    """A server on loopback that answers by path, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, list[tuple[int, Any]]] = {}
-        self.asked: list[tuple[str, Mapping[str, str]]] = []
-        host = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                host.asked.append((self.path, dict(self.headers)))
-                queue = host.answers.get(self.path, [(404, {})])
-                status, document = queue.pop(0) if len(queue) > 1 else queue[0]
-                body = document if isinstance(document, bytes) else json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    running = Host()
-    hosts = {"api.acme.example": running.url, "apigee.acme.example": running.url}
-    path = tmp_path / "hosts.json"
-    path.write_text(json.dumps(hosts), encoding="utf-8")
-    monkeypatch.setenv("PORTCULLIS_HOSTS_FILE", str(path))
+    running = serve_host(tmp_path, monkeypatch)
     yield running
-    running.server.shutdown()
-    running.server.server_close()
-
-
-def told(version: str = "v1", seq: object = 7) -> tuple[int, Any]:
-    return 200, {"status": "live", "version": version, "ring_seq": seq}
+    running.close()
 
 
 def test_a_hostname_is_asked_where_the_hosts_file_says_under_its_own_name(host: Host) -> None:

@@ -9,9 +9,8 @@ import pytest
 from components import clock
 from components.clock import CLOCK_FILE_VARIABLE, ClockError
 from components.random_secret import RandomSecretProvider
-from components.read_back import READ_BACK_VARIABLE, ReadBackError
 from components.ring_resources import PublishedKeyProvider, RingGenerationProvider, SigningKeyProvider
-from portcullis.ring import ReadBack
+from portcullis.deployed import EdgeReport, NoAnswerError
 
 HOUR = 3600
 SETTINGS: dict[str, Any] = {
@@ -131,37 +130,56 @@ def test_an_emergency_too_soon_is_a_check_failure_of_the_setting(moved_clock: Mo
 
 
 @pytest.fixture
-def read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(READ_BACK_VARIABLE, str(tmp_path / "read-back.json"))
-    return tmp_path / "read-back.json"
+def worker_seq(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seq that the deployed Worker answers with, where it answers at all."""
+    seq: list[int] = []
+
+    def answer(url: str) -> EdgeReport:
+        if not seq:
+            raise NoAnswerError(f"{url} does not answer")
+        return EdgeReport("v1", seq[0], ("a", "b"))
+
+    monkeypatch.setattr("components.read_back.read_edge", answer)
+    return seq
 
 
-def test_a_tier_that_was_read_back_behind_holds_the_step_and_says_why(moved_clock: MovedClock, read_back: Path) -> None:
-    read_back.write_text(ReadBack(1, frozenset("ab"), frozenset("ab"), "accepted").to_json(), encoding="utf-8")
+URL = {"gateway_url": "https://api.acme.example"}
+
+
+def test_a_worker_that_is_behind_holds_the_step_and_says_why(moved_clock: MovedClock, worker_seq: list[int]) -> None:
+    worker_seq.append(1)
     first = {**_check({}), "generation": 2.0, "current": 2.0, "next": 3.0, "previous": 1.0}
     moved_clock.move(25 * HOUR)
-    held = _check(first)
+    held = _check(first, **URL)
     assert held["generation"] == 2
     assert held["settled_at"] > first["settled_at"]
     assert "the Worker is at seq 1, the ring at 2" in held["held"]
 
 
-def test_a_restored_older_state_is_a_check_failure_that_says_what_to_do(
-    moved_clock: MovedClock, read_back: Path
+def test_a_gateway_that_does_not_answer_holds_the_step_and_says_so(
+    moved_clock: MovedClock, worker_seq: list[int]
 ) -> None:
-    read_back.write_text(ReadBack(9, frozenset("ab"), frozenset("ab")).to_json(), encoding="utf-8")
-    checked = RingGenerationProvider().check({**SETTINGS, **_check({}), "generation": 7.0}, SETTINGS)
+    first = _check({}, **URL)
+    moved_clock.move(25 * HOUR)
+    held = _check(first, **URL)
+    assert held["generation"] == 1
+    assert "https://api.acme.example does not answer" in held["held"]
+    worker_seq.append(1)
+    assert _check(held, **URL)["generation"] == 2
+
+
+def test_a_restored_older_state_is_a_check_failure_that_says_what_to_do(
+    moved_clock: MovedClock, worker_seq: list[int]
+) -> None:
+    worker_seq.append(9)
+    checked = RingGenerationProvider().check({**SETTINGS, **_check({}), "generation": 7.0}, {**SETTINGS, **URL})
     assert [failure.property for failure in checked.failures] == ["generation"]
     assert "Restore the newest state" in checked.failures[0].reason
 
 
-def test_what_was_read_back_is_never_guessed(read_back: Path) -> None:
-    for wrong in ("", "{}", None):
-        read_back.unlink(missing_ok=True)
-        if wrong is not None:
-            read_back.write_text(wrong, encoding="utf-8")
-        with pytest.raises(ReadBackError, match="portcullis rotate"):
-            _check({})
+def test_a_lost_state_begins_after_what_is_deployed(moved_clock: MovedClock, worker_seq: list[int]) -> None:
+    worker_seq.append(9)
+    assert _check({}, **URL)["generation"] == 10
 
 
 @pytest.mark.parametrize("content", ["", "not json", "[]", '{"offset": 1}', '{"offset_seconds": "soon"}'])
