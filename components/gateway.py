@@ -133,6 +133,7 @@ def ring_settings(contract: Contract, period_seconds: int) -> ring.Settings:
         key_cache_seconds=contract.apigee.key_cache_seconds,
         # The edge waits for Apigee no longer than this, so no token arrives later.
         delivery_seconds=contract.edge.upstream_timeout_seconds,
+        reuse_seconds=contract.edge.token_reuse_seconds,
     )
 
 

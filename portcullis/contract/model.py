@@ -183,6 +183,15 @@ class Edge(Part):
     ]
     # Cloudflare gives up on an origin after 100 s (error 524), with a page that is no problem+json.
     upstream_timeout_seconds: Annotated[int, Field(ge=2, le=99, description="Longest wait for Apigee.", examples=[20])]
+    token_reuse_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=300,
+            description="How long a repeated token gets the internal token it was given; 0 makes one for each request.",
+            examples=[0],
+        ),
+    ] = 0
     token_cache: Annotated[TokenCache, Field(examples=[{"seconds": 300, "kv": False}])] = TokenCache()
 
 

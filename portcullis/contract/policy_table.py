@@ -40,6 +40,7 @@ def policy_table(contract: Contract, internal_issuer: str, internal_audience: st
             "issuer": internal_issuer,
             "audience": internal_audience,
             "life_seconds": contract.edge.token_life_seconds,
+            "reuse_seconds": contract.edge.token_reuse_seconds,
         },
         "token_cache": {"seconds": contract.edge.token_cache.seconds, "kv": contract.edge.token_cache.kv},
         "leeway_seconds": contract.edge.leeway_seconds,

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from portcullis.contract.document import Document
 from portcullis.contract.problem import Problem
-from portcullis.ring import CLOCK_ERROR_SECONDS, Settings, leeway_covers_clocks, life_covers_delivery
+from portcullis.ring import (
+    CLOCK_ERROR_SECONDS,
+    Settings,
+    leeway_covers_clocks,
+    life_covers_delivery,
+    reuse_leaves_delivery,
+)
 from portcullis.ring.inequalities import Bound
 
 
@@ -15,6 +21,7 @@ def times(document: Document) -> Iterator[Problem]:
     yield from _leeway(document, "edge")
     yield from _leeway(document, "apigee")
     yield from _life(document)
+    yield from _reuse(document)
     yield from _timeouts(document)
 
 
@@ -37,6 +44,30 @@ def _life(document: Document) -> Iterator[Problem]:
     bound = life_covers_delivery(delivery, CLOCK_ERROR_SECONDS)
     if life < bound.seconds:
         yield _broken(document, "edge", "token_life_seconds", life, bound, "upstream_timeout_seconds")
+
+
+def _reuse(document: Document) -> Iterator[Problem]:
+    reuse = document.number("edge", "token_reuse_seconds")
+    life = document.number("edge", "token_life_seconds")
+    delivery = document.number("edge", "upstream_timeout_seconds")
+    if not reuse or life is None or delivery is None:
+        return
+    settings = Settings(
+        period_seconds=1,
+        token_life_seconds=life,
+        leeway_seconds=0,
+        key_cache_seconds=0,
+        reuse_seconds=reuse,
+        delivery_seconds=delivery,
+    )
+    bound = reuse_leaves_delivery(settings)
+    if reuse > max(bound.seconds, 0):
+        keys = ("token_reuse_seconds", "token_life_seconds", "upstream_timeout_seconds")
+        yield document.problem(
+            document.latest(*(("edge", key) for key in keys)),
+            f"`edge.token_reuse_seconds` of {reuse} s breaks {bound}, so a token could arrive expired",
+            f"`token_reuse_seconds: {max(bound.seconds, 0)}` or less",
+        )
 
 
 def _broken(document: Document, tier: str, key: str, given: int, bound: Bound, *others: str) -> Problem:

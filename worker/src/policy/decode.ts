@@ -108,6 +108,7 @@ const table: Decoder<PolicyTable> = record<PolicyTable>({
     issuer: httpsUrl,
     audience: httpsUrl,
     life_seconds: integer(1, MAX_INTERNAL_LIFE_SECONDS),
+    reuse_seconds: integer(0, MAX_INTERNAL_LIFE_SECONDS),
   }),
   token_cache: record<TokenCachePolicy>({ seconds: integer(0, MAX_TOKEN_CACHE_SECONDS), kv: flag }),
   leeway_seconds: integer(0, 300),
@@ -126,6 +127,10 @@ export function decodePolicy(document: unknown): PolicyTable {
   checkIntrospection(policy.issuers);
   for (const entry of policy.operations) {
     if (!policy.products.has(entry.product)) throw new DecodeError("$.operations: a product is not listed");
+  }
+  const { internal, upstream_timeout_seconds } = policy;
+  if (internal.reuse_seconds > 0 && internal.reuse_seconds + upstream_timeout_seconds > internal.life_seconds) {
+    throw new DecodeError("$.internal.reuse_seconds: a token could arrive expired");
   }
   for (const { quota, limit } of policy.products.values()) {
     if (limit.requests > quota.requests) throw new DecodeError("$.products: a limit is looser than its quota");

@@ -166,4 +166,6 @@ export interface InternalPolicy {
   readonly issuer: string;
   readonly audience: string;
   readonly life_seconds: number;
+  /** How long a caller who sends one token again and again gets the internal token that was made first; 0: not at all. */
+  readonly reuse_seconds: number;
 }

@@ -133,6 +133,7 @@ describe("a policy table", () => {
     ["has an operation with a dot segment's path", policy(at("operations", 0, { path: "/orders/%2e" })), "$.operations[0].path"],
     ["has an operation of an unknown product", policy(at("operations", 0, { product: "gold" })), "product"],
     ["has a consumer of an unknown issuer", policy((it) => ({ ...it, issuers: (it["issuers"] as unknown[]).slice(0, 2) })), "issuer"],
+    ["reuses a token for longer than it lives", policy((it) => ({ ...it, internal: { ...(it["internal"] as object), reuse_seconds: 60 } })), "$.internal.reuse_seconds"],
     ["has a limit looser than the quota", policy(withLimit({ requests: 61 })), "looser"],
     ["has a limit of a period that no binding knows", policy(withLimit({ seconds: 30 })), "$.products.orders.limit.seconds"],
     ["has a page with a path", policy((it) => ({ ...it, cors: { ...CORS, origins: ["https://shop.example/a"] } })), "$.cors.origins[0]"],

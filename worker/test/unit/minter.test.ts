@@ -5,7 +5,7 @@ import { decodeRing, type RingAlgorithm } from "../../src/mint/ring";
 import { newRing } from "../support/edge";
 
 const NOW = 1_800_000_000;
-const INTERNAL = { issuer: "https://api.acme.example", audience: "https://apigee.acme.example/acme-store", life_seconds: 60 };
+const INTERNAL = { issuer: "https://api.acme.example", audience: "https://apigee.acme.example/acme-store", life_seconds: 60, reuse_seconds: 0 };
 const TRANSACTION = {
   txn: "6c2f3a58-0000-4000-8000-000000000001",
   subject: "somebody",
