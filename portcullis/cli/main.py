@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from portcullis.cli import clock, process, ring_commands
+from portcullis.cli import clock, process, ring_commands, trace
 from portcullis.cli.directory import directory
 from portcullis.cli.errors import CommandError
 from portcullis.cli.output import AsJson, pairs, say
@@ -158,6 +158,25 @@ def audit(
     query = {"trace": trace} if trace else None
     entries = connect(find_project()).call("GET", "/audit", query=query)["entries"]
     say(entries, [_audit_line(entry) for entry in entries], as_json=as_json)
+
+
+@app.command("trace")
+def trace_command(
+    which: Annotated[
+        str | None,
+        typer.Argument(help="The id of a request, or its beginning; without it the last requests are listed."),
+    ] = None,
+    *,
+    last: Annotated[bool, typer.Option("--last", help="Show the last request.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the Apigee tier did with a request: each policy, what it read and wrote, and the branch taken."""
+    found: list[dict[str, Any]] = connect(find_project()).call("GET", "/traces")["traces"]
+    if which is None and not last:
+        say(found, trace.summary_lines(found), as_json=as_json)
+        return
+    shown = trace.choose(found, which)
+    say(shown, trace.lines(shown), as_json=as_json)
 
 
 @fault_app.command("set")

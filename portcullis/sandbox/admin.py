@@ -36,6 +36,7 @@ class Controls:
     directory: Directory
     network: Network
     logs: LogSink
+    traces: Callable[[], list[JsonObject]]
     reset: Callable[[], Awaitable[None]]
     trigger_cron: Callable[[str], Awaitable[None]]
     stop: asyncio.Event
@@ -50,6 +51,7 @@ def create_app(controls: Controls) -> Starlette:
             Route("/directory", admin.replace_directory, methods=["PUT"]),
             Route("/issuers/{name}/rotate", admin.rotate_issuer, methods=["POST"]),
             Route("/audit", admin.audit, methods=["GET"]),
+            Route("/traces", admin.traces, methods=["GET"]),
             Route("/faults", admin.faults, methods=["GET"]),
             Route("/faults/{hostname}", admin.set_fault, methods=["PUT", "DELETE"]),
             Route("/cron", admin.cron, methods=["POST"]),
@@ -102,6 +104,9 @@ class _Admin:
 
     async def audit(self, request: Request) -> Response:
         return JSONResponse({"entries": self._controls.logs.entries(request.query_params.get("trace"))})
+
+    async def traces(self, _: Request) -> Response:
+        return JSONResponse({"traces": self._controls.traces()})
 
     async def faults(self, _: Request) -> Response:
         return JSONResponse({host: asdict(fault) for host, fault in self._controls.network.faults().items()})

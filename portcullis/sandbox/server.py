@@ -138,6 +138,7 @@ class _Sandbox:
             directory=self._directory,
             network=self._network,
             logs=self._logs,
+            traces=self._runtime.traces.all,
             reset=self._reset,
             trigger_cron=self._trigger_cron,
             stop=self._stop,
@@ -150,7 +151,11 @@ class _Sandbox:
             ),
             "apigee_api": with_faults(
                 management.create_app(
-                    self._store, runtime.validate_bundle, self._reload_runtime, undeployable=runtime.undeployable
+                    self._store,
+                    runtime.validate_bundle,
+                    self._reload_runtime,
+                    undeployable=runtime.undeployable,
+                    traces=self._runtime.traces.all,
                 ),
                 self._network,
                 APIGEE_API_HOST,

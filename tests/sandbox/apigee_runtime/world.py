@@ -104,7 +104,12 @@ class World:
         self.runtime = _Remembering(self.store, self.network, self.clock, self.logs)
         self.app = create_app(self.runtime)
         api = management.create_app(
-            self.store, validate_bundle, self._reload, clock=self.clock, undeployable=undeployable
+            self.store,
+            validate_bundle,
+            self._reload,
+            clock=self.clock,
+            undeployable=undeployable,
+            traces=self.runtime.traces.all,
         )
         self.api = httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="https://apigee.example/v1/")
 

@@ -14,7 +14,7 @@ from threads that quote the real thing.
 | `keyvaluemaps`, `targetservers`, `keystores`, `references`, `resourcefiles` | what an environment holds |
 | `proxies`, `kinds`, `bundles` | API proxies and shared flows, and their revisions |
 | `deployments`, `flowhooks` | deployments and change reports; shared flows that run in every proxy |
-| `debugmasks` | what a trace never shows |
+| `debugsessions`, `debugmasks` | traces of a deployed revision, and what they never show |
 | `products`, `developers`, `apps` | who may call what |
 | `service`, `errors`, `messages`, `app` | storage, Google's error bodies, checking of request bodies, HTTP |
 """

@@ -15,6 +15,7 @@ from starlette.routing import Match, Route
 from portcullis.sandbox.apigee.management import (
     apps,
     debugmasks,
+    debugsessions,
     deployments,
     developers,
     environments,
@@ -51,6 +52,7 @@ _ENDPOINTS = (
     *resourcefiles.ENDPOINTS,
     *flowhooks.ENDPOINTS,
     *debugmasks.ENDPOINTS,
+    *debugsessions.ENDPOINTS,
     *proxies.ENDPOINTS,
     *deployments.ENDPOINTS,
     *products.ENDPOINTS,
@@ -73,6 +75,7 @@ def create_app(
     lro_delay_seconds: float = 0,
     clock: Clock | None = None,
     undeployable: Callable[[bytes], list[str]] | None = None,
+    traces: Callable[[], list[JsonObject]] | None = None,
 ) -> Starlette:
     """Build the API.
 
@@ -83,8 +86,9 @@ def create_app(
         lro_delay_seconds: how long a long-running operation is seen as not done; meanwhile no other can begin.
         clock: tells the time of timestamps and operations; the machine's own by default.
         undeployable: names what keeps a bundle from running, asked before a deployment; `validate_bundle` by default.
+        traces: what the runtime has traced, for debug sessions; nothing by default.
     """
-    service = Service(store, validate_bundle, clock or SystemClock(), lro_delay_seconds, undeployable)
+    service = Service(store, validate_bundle, clock or SystemClock(), lro_delay_seconds, undeployable, traces)
     routes = [(Route(f"/v1/{item.path}", _unused, methods=[item.method]), item) for item in _ENDPOINTS]
 
     async def answer(request: Request) -> Response:

@@ -101,6 +101,10 @@ class Call:
         return self.query.get(name, "").lower() == "true"
 
 
+def _no_traces() -> list[JsonObject]:
+    return []
+
+
 class Service:
     """The store behind the API, and the little that all resources have in common."""
 
@@ -111,10 +115,12 @@ class Service:
         clock: Clock,
         lro_delay_seconds: float,
         undeployable: Callable[[bytes], list[str]] | None = None,
+        traces: Callable[[], list[JsonObject]] | None = None,
     ) -> None:
         self.store = store
         self.validate_bundle = validate_bundle
         self.undeployable = undeployable or validate_bundle
+        self.traces: Callable[[], list[JsonObject]] = traces or _no_traces
         self._clock = clock
         self._delay = lro_delay_seconds
 

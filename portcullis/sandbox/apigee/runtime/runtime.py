@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from portcullis.sandbox.apigee.runtime.remote_keys import RemoteKeys
 from portcullis.sandbox.apigee.runtime.spikes import Spikes
 from portcullis.sandbox.apigee.runtime.tokens import Tokens
 from portcullis.sandbox.apigee.runtime.trace import Trace
+from portcullis.sandbox.apigee.runtime.trace_log import Passage, TraceLog
 from portcullis.sandbox.clock import Clock
 from portcullis.sandbox.logs import LogSink
 from portcullis.sandbox.network import Network
@@ -61,6 +63,7 @@ class Runtime:
             balancing=Balancing(clock),
         )
         self._deployments = Deployments(store)
+        self.traces = TraceLog(store)
 
     def reload(self) -> None:
         """Take up what the management API has changed."""
@@ -72,6 +75,7 @@ class Runtime:
         self.reload()
         self._services.caches.clear()
         self._services.balancing.forget()
+        self.traces.clear()
 
     async def close(self) -> None:
         """Close the connections to backends."""
@@ -95,9 +99,18 @@ class Runtime:
         for name in [n for n in request.headers.names() if n.lower().startswith("x-apigee-")]:
             request.headers.remove(name)
         context = self._context(match, request, hostname, client_ip, scheme, trace)
+        arrived, started, before = request.copy(), context.now, time.perf_counter()
         answer = await run_proxy(context, match.deployment.bundle, match.proxy)
         context.stamp("client.sent.start", "client.sent.end")
-        return Outcome(answer, trace, lambda: self._after(context, match))
+        took = (time.perf_counter() - before) * 1000
+        passage = Passage(match.deployment.place, match.proxy.name, started, took, arrived, answer, trace)
+        return Outcome(answer, trace, lambda: self._finish(context, match, passage))
+
+    async def _finish(self, context: Context, match: Match, passage: Passage) -> None:
+        try:
+            await self._after(context, match)
+        finally:
+            self.traces.record(passage)
 
     async def _after(self, context: Context, match: Match) -> None:
         """Run PostClientFlow: the client has its answer, so nothing that goes wrong here can reach it."""
