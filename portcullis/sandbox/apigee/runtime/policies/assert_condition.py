@@ -8,17 +8,16 @@ from typing import Self
 from portcullis.sandbox.apigee.runtime.conditions import Condition
 from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.elements import Node, elements
-from portcullis.sandbox.apigee.runtime.faults import Fault
 from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common, condition
 
 
 @dataclass(frozen=True)
 class AssertCondition(Policy):
-    """Sets `assertcondition.NAME.truthValue`; a false condition is a fault."""
+    """Sets `assertcondition.NAME.truthValue`; that a condition is false is no fault."""
 
     type_name = "AssertCondition"
     fault_prefix = "assertcondition"
-    elements = elements("DisplayName\nCondition", ignored="Properties")
+    elements = elements("Condition")
 
     test: Condition
 
@@ -32,9 +31,5 @@ class AssertCondition(Policy):
         return cls(base.name, base.enabled, base.continue_on_error, test)
 
     async def execute(self, context: Context) -> None:
-        """Evaluate; raises `ConditionIsFalse`."""
-        holds = self.test(context.lookup)
-        context.variables.fill({f"assertcondition.{self.name}.truthValue": holds})
-        if not holds:
-            text = f"AssertCondition {self.name} execution failed: the condition is false"
-            raise Fault("steps.assertcondition.ConditionIsFalse", text, 500)
+        """Evaluate."""
+        context.variables.fill({f"assertcondition.{self.name}.truthValue": self.test(context.lookup)})

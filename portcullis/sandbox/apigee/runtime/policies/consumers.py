@@ -55,19 +55,37 @@ def check_active(context: Context, found: Consumer) -> None:
         raise Fault("keymanagement.service.consumer_key_expired", "Consumer key is expired", 401)
 
 
-def find_product(context: Context, names: Iterable[str]) -> tuple[JsonObject, str] | None:
-    """Return the first product of these that holds this call, with the resource that matched."""
+@dataclass(frozen=True)
+class Operation:
+    """What of a product holds a call: the resource as the product writes it, its methods, attributes and own quota."""
+
+    source: str
+    resource: str
+    methods: list[str]
+    attributes: list[JsonObject]
+    quota: JsonObject
+
+
+def find_product(context: Context, names: Iterable[str]) -> tuple[JsonObject, Operation] | None:
+    """Return the first product of these that holds this call, with the operation that does."""
     for name in names:
         product = context.services.store.get("apigee.products", f"{context.place.organization}/{name}")
-        resource = _resource(context, product) if product is not None else None
-        if product is not None and resource is not None:
-            return product, resource
+        operation = _operation(context, product) if product is not None else None
+        if product is not None and operation is not None:
+            return product, operation
     return None
 
 
-def describe(prefix: str, found: Consumer, product: JsonObject, resource: str) -> dict[str, Value]:
-    """Return the variables that tell of app, developer and product, below `prefix` and where every policy sees them."""
+def describe(prefix: str, found: Consumer, product: JsonObject, operation: Operation) -> dict[str, Value]:
+    """Return the variables that tell of app, developer and product, below `prefix` and where every policy sees them.
+
+    A quota of the operation stands before that of the product.
+    """
     developer, app = found.developer, found.app
+    quota = operation.quota
+    limit = quota.get("limit") or product.get("quota")
+    interval = quota.get("interval") if quota.get("limit") else product.get("quotaInterval")
+    unit = quota.get("timeUnit") if quota.get("limit") else product.get("quotaTimeUnit")
     values: dict[str, Value] = {
         f"{prefix}.status": str(found.credential.get("status", _APPROVED)),
         f"{prefix}.developer.id": developer.get("developerId"),
@@ -84,14 +102,16 @@ def describe(prefix: str, found: Consumer, product: JsonObject, resource: str) -
         f"{prefix}.app.appFamily": app.get("appFamily"),
         f"{prefix}.app.callbackUrl": app.get("callbackUrl"),
         f"{prefix}.apiproduct.name": product.get("name"),
-        f"{prefix}.apiproduct.developer.quota.limit": product.get("quota"),
-        f"{prefix}.apiproduct.developer.quota.interval": product.get("quotaInterval"),
-        f"{prefix}.apiproduct.developer.quota.timeunit": product.get("quotaTimeUnit"),
+        f"{prefix}.apiproduct.developer.quota.limit": limit,
+        f"{prefix}.apiproduct.developer.quota.interval": interval,
+        f"{prefix}.apiproduct.developer.quota.timeunit": unit,
         "apiproduct.name": product.get("name"),
-        "apiproduct.operation.resource": resource,
-        "apiproduct.developer.quota.limit": product.get("quota"),
-        "apiproduct.developer.quota.interval": product.get("quotaInterval"),
-        "apiproduct.developer.quota.timeunit": product.get("quotaTimeUnit"),
+        "apiproduct.operation": operation.source or None,
+        "apiproduct.operation.resource": operation.resource,
+        "apiproduct.operation.methods": ",".join(operation.methods) or None,
+        "apiproduct.developer.quota.limit": limit,
+        "apiproduct.developer.quota.interval": interval,
+        "apiproduct.developer.quota.timeunit": unit,
         "developer.email": developer.get("email"),
         "developer.id": developer.get("developerId"),
         "developer.app.name": app.get("name"),
@@ -100,10 +120,12 @@ def describe(prefix: str, found: Consumer, product: JsonObject, resource: str) -
     for owner, attributes in (("apiproduct", product), ("app", app), ("developer", developer)):
         for attribute in attributes.get("attributes", []):
             values[f"{prefix}.{owner}.{attribute['name']}"] = attribute.get("value")
+    for attribute in operation.attributes:
+        values[f"apiproduct.operation.attributes.{attribute['name']}"] = attribute.get("value")
     return values
 
 
-def _resource(context: Context, product: JsonObject) -> str | None:
+def _operation(context: Context, product: JsonObject) -> Operation | None:
     place = context.place
     environments = product.get("environments") or [place.environment]
     proxies = product.get("proxies") or [place.bundle]
@@ -111,21 +133,23 @@ def _resource(context: Context, product: JsonObject) -> str | None:
         return None
     path = context.variables.text("proxy.pathsuffix") or "/"
     verb = context.variables.text("request.verb") or ""
-    for source, resource, methods in _operations(product):
-        if source in ("", place.bundle) and (not methods or verb in methods) and resource_holds(resource, path):
-            return resource
+    for one in _operations(product):
+        if one.source in ("", place.bundle) and verb in (one.methods or [verb]) and resource_holds(one.resource, path):
+            return one
     return None
 
 
-def _operations(product: JsonObject) -> Iterator[tuple[str, str, list[str]]]:
+def _operations(product: JsonObject) -> Iterator[Operation]:
     group: Any = product.get("operationGroup") or {}
     configs = group.get("operationConfigs", [])
     for config in configs:
-        for operation in config.get("operations", []):
-            yield config.get("apiSource", ""), operation.get("resource", "/"), list(operation.get("methods", []))
+        source, attributes = str(config.get("apiSource", "")), list[JsonObject](config.get("attributes", []))
+        quota: JsonObject = config.get("quota") or {}
+        for item in config.get("operations", []):
+            yield Operation(source, item.get("resource", "/"), list(item.get("methods", [])), attributes, quota)
     if not configs:
         for resource in product.get("apiResources") or ["/**"]:
-            yield "", resource, []
+            yield Operation("", resource, [], [], {})
 
 
 def resource_holds(resource: str, path: str) -> bool:

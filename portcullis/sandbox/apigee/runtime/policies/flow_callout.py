@@ -17,7 +17,7 @@ class FlowCallout(Policy):
 
     type_name = "FlowCallout"
     fault_prefix = "flow"
-    elements = elements("DisplayName\nSharedFlowBundle\nParameters/Parameter @name @ref @value", ignored="Properties")
+    elements = elements("SharedFlowBundle\nParameters/Parameter @name @ref @value")
 
     shared_flow: str
     parameters: tuple[tuple[str, str, Template], ...]
@@ -36,6 +36,8 @@ class FlowCallout(Policy):
     async def execute(self, context: Context) -> None:
         """Set the parameters and run the shared flow; raises its `Fault`."""
         for name, ref, text in self.parameters:
-            value = context.variables.get(ref) if ref else text.fill(context.lookup)
+            value = context.variables.get(ref) if ref else None
+            if value is None and (not ref or text.literal != ""):
+                value = text.fill(context.lookup)
             context.variables.fill({name: value})
         await context.call_shared_flow(self.shared_flow, context)

@@ -1,41 +1,128 @@
-"""MessageLogging: writes a line to Cloud Logging."""
+"""MessageLogging: writes to Cloud Logging, to a syslog server or to a file, all of which are the sandbox's log."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.elements import Node, elements
 from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common, template
 from portcullis.sandbox.apigee.runtime.templates import Template
+from portcullis.sandbox.store import JsonObject
+
+LEVELS = frozenset({"ALERT", "ERROR", "WARN", "INFO"})
+PROTOCOLS = frozenset({"TCP", "UDP"})
+
+_CLOUD = """
+CloudLogging/LogName
+CloudLogging/Message @contentType @ignoreUnresolvedVariables
+CloudLogging/Labels/Label/Key
+CloudLogging/Labels/Label/Value
+"""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a message goes: what is kept beside a text, and the labels of Cloud Logging."""
+
+    message: Template
+    place: dict[str, Template]
+    labels: tuple[tuple[Template, Template], ...] = ()
 
 
 @dataclass(frozen=True)
 class MessageLogging(Policy):
-    """Fills the message and hands it to the log service; a log that fails never fails the call.
+    """Fills each message and hands it to the log; a log that fails never fails the call.
 
-    Only Cloud Logging is known here: a policy that writes to a file or to syslog is refused at deployment.
+    A message that is a JSON object is kept as it is. Another is kept as `message`, beside the level and where it would
+    have gone.
     """
 
     type_name = "MessageLogging"
     fault_prefix = "messagelogging"
     elements = elements(
-        "DisplayName\nCloudLogging/LogName\nCloudLogging/Message @contentType",
-        ignored="logLevel\nCloudLogging/Labels\nCloudLogging/ResourceType\nProperties",
+        "\n".join(
+            [
+                "logLevel",
+                _CLOUD,
+                "Syslog/Message",
+                "Syslog/Host",
+                "Syslog/Port",
+                "Syslog/Protocol",
+                "File/Message",
+                "File/FileName",
+            ]
+        ),
+        ignored="BufferMessage\nIgnoreUnresolvedVariables\nNotificationIntervalInSec\nCloudLogging/ResourceType"
+        "\nSyslog/FormatMessage\nSyslog/PayloadOnly\nSyslog/DateFormat\nSyslog/SSLInfo\nFile/FileRotationOptions",
     )
 
-    message: Template
+    level: str
+    destinations: tuple[Destination, ...]
 
     @classmethod
     def parse(cls, node: Node, source: Source) -> Self:
         """Read the XML; raises `BundleError`."""
         base = common(node)
-        message = node.need("CloudLogging/Message")
-        if not node.words("CloudLogging/LogName").startswith("projects/"):
-            raise node.error("<LogName> must be of the form projects/{organization.name}/logs/NAME")
-        return cls(base.name, base.enabled, base.continue_on_error, template(message, message.text))
+        level = node.words("logLevel", "INFO").upper()
+        if level not in LEVELS:
+            raise node.error(f"<logLevel> {level!r} is not one of {', '.join(sorted(LEVELS))}")
+        read = {"CloudLogging": _cloud, "Syslog": _syslog, "File": _file}
+        destinations = tuple(read[child.tag](child) for child in node.children() if child.tag in read)
+        if not destinations:
+            raise node.error("the policy needs a <CloudLogging>, a <Syslog> or a <File>")
+        return cls(base.name, base.enabled, base.continue_on_error, level, destinations)
 
     async def execute(self, context: Context) -> None:
-        """Write the line."""
-        context.services.logs.write("apigee", self.message.fill(context.lookup))
+        """Write the lines."""
+        for destination in self.destinations:
+            text = destination.message.fill(context.lookup)
+            place = {name: value.fill(context.lookup) for name, value in destination.place.items()}
+            entry: JsonObject = _object(text) or {"severity": self.level, **place, "message": text}
+            if destination.labels:
+                labels = {key.fill(context.lookup): value.fill(context.lookup) for key, value in destination.labels}
+                entry.setdefault("labels", labels)
+            context.services.logs.write("apigee", json.dumps(entry, ensure_ascii=False))
+
+
+def _object(text: str) -> JsonObject | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return cast("JsonObject", found) if isinstance(found, dict) else None
+
+
+def _message(node: Node) -> Template:
+    message = node.need("Message")
+    return template(message, message.text)
+
+
+def _place(node: Node, **paths: str) -> dict[str, Template]:
+    return {name: template(found, found.text) for name, path in paths.items() if (found := node.find(path)) is not None}
+
+
+def _cloud(node: Node) -> Destination:
+    if not node.words("LogName").startswith("projects/"):
+        raise node.error("<LogName> must be of the form projects/{organization.name}/logs/NAME")
+    labels = tuple(
+        (template(key, key.text), template(value, value.text))
+        for label in node.find_all("Labels/Label")
+        for key, value in [(label.need("Key"), label.need("Value"))]
+    )
+    return Destination(_message(node), _place(node, log="LogName"), labels)
+
+
+def _syslog(node: Node) -> Destination:
+    protocol, port = node.words("Protocol", "UDP").upper(), node.words("Port", "514")
+    if protocol not in PROTOCOLS:
+        raise node.error(f"InvalidProtocol: <Protocol> {protocol!r} is neither TCP nor UDP")
+    if not (port.isdecimal() and 0 < int(port) < 65536):
+        raise node.error(f"InvalidPort: <Port> {port!r} is not a port's number")
+    return Destination(_message(node), _place(node, host="Host", port="Port"))
+
+
+def _file(node: Node) -> Destination:
+    return Destination(_message(node), _place(node, file="FileName"))

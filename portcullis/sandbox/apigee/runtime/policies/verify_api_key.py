@@ -18,7 +18,7 @@ class VerifyAPIKey(Policy):
 
     type_name = "VerifyAPIKey"
     fault_prefix = "oauthV2"
-    elements = elements("DisplayName\nAPIKey @ref", ignored="Properties\nCacheExpiryInSeconds")
+    elements = elements("APIKey @ref", ignored="CacheExpiryInSeconds")
 
     ref: str
     literal: str
@@ -29,7 +29,9 @@ class VerifyAPIKey(Policy):
         base = common(node)
         key = node.need("APIKey")
         if not key.attribute("ref") and not key.text:
-            raise node.error("<APIKey> needs a ref to the variable that holds the key")
+            raise node.error(
+                f"SpecifyValueOrRefApiKey: VerifyAPIKey {base.name}: <APIKey> needs a ref to the key's variable"
+            )
         return cls(base.name, base.enabled, base.continue_on_error, key.attribute("ref"), key.text)
 
     async def execute(self, context: Context) -> None:
@@ -41,8 +43,20 @@ class VerifyAPIKey(Policy):
         if found is None:
             raise Fault("oauth.v2.InvalidApiKey", "Invalid ApiKey", 401)
         check_active(context, found)
+        if not found.credential.get("apiProducts"):
+            name = "keymanagement.service.consumer_key_missing_api_product_mapping"
+            raise Fault(name, "Consumer key has no API product mapping", 400)
         holds = find_product(context, found.approved_products)
         if holds is None:
             raise Fault("oauth.v2.InvalidApiKeyForGivenResource", "Invalid ApiKey for given resource", 401)
         prefix = f"verifyapikey.{self.name}"
-        context.variables.fill({"client_id": key, f"{prefix}.client_id": key, **describe(prefix, found, *holds)})
+        context.variables.fill(
+            {
+                **describe(prefix, found, *holds),
+                "client_id": key,
+                f"{prefix}.client_id": key,
+                f"{prefix}.client_secret": found.credential.get("consumerSecret"),
+                f"{prefix}.redirection_uris": found.app.get("callbackUrl"),
+                f"{prefix}.failed": False,
+            }
+        )
