@@ -11,7 +11,13 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.warnings import InsecureKeyLengthWarning
 
@@ -36,7 +42,10 @@ def keys() -> dict[str, Any]:
 
 @cache
 def texts() -> dict[str, str]:
-    """Return what a table may write as `${name}`: public keys as PEM, a certificate, a key set, secrets by encoding."""
+    """Return what a table may write as `${name}`: keys as PEM, a certificate, a key set, secrets by encoding.
+
+    `NAME` is the public half of a pair and `NAME_private` the other; `rsa_locked` has the password swordfish.
+    """
     found = {
         "secret": SECRET.decode(),
         "secret_hex": SECRET.hex(),
@@ -46,10 +55,17 @@ def texts() -> dict[str, str]:
         "certificate": _certificate(keys()["rsa"]),
         "jwks": json.dumps({"keys": [_jwk(name) for name in ("rsa", "p256", "p384", "p521")]}),
     }
-    for name in ("rsa", "p256", "p384", "p521"):
+    for name in ("rsa", "stranger", "p256", "p384", "p521"):
         public = keys()[name].public_key()
         found[name] = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        found[f"{name}_private"] = _private(name)
+    found["rsa_locked"] = _private("rsa", password="swordfish")
     return found
+
+
+def _private(name: str, password: str = "") -> str:
+    lock = BestAvailableEncryption(password.encode()) if password else NoEncryption()
+    return keys()[name].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock).decode()
 
 
 def sign(token: Token) -> str:

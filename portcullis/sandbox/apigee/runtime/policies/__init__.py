@@ -17,6 +17,7 @@ from portcullis.sandbox.apigee.runtime.policies.cors import CORS
 from portcullis.sandbox.apigee.runtime.policies.decode_jwt import DecodeJWT
 from portcullis.sandbox.apigee.runtime.policies.extract_variables import ExtractVariables
 from portcullis.sandbox.apigee.runtime.policies.flow_callout import FlowCallout
+from portcullis.sandbox.apigee.runtime.policies.generate_jwt import GenerateJWT
 from portcullis.sandbox.apigee.runtime.policies.javascript import JavaScript
 from portcullis.sandbox.apigee.runtime.policies.json_threat_protection import JSONThreatProtection
 from portcullis.sandbox.apigee.runtime.policies.json_to_xml import JSONToXML
@@ -45,6 +46,7 @@ REGISTRY: dict[str, type[Policy]] = {
         DecodeJWT,
         ExtractVariables,
         FlowCallout,
+        GenerateJWT,
         InvalidateCache,
         JavaScript,
         JSONThreatProtection,

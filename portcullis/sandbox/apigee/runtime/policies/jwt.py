@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,13 +20,18 @@ MAX_TOKEN_BYTES = 64 * 1024
 
 REGISTERED = {"sub": "subject", "iss": "issuer", "aud": "audience", "jti": "id"}
 TIMES = {"exp": "expiry", "iat": "issuedat", "nbf": "notbefore"}
+_SPAN = re.compile(r"(\d+)\s*(ms|s|m|h|d)?")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LAST_SECOND = 253402300799.0
 """The end of the year 9999; a later time has no text."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A JWT taken apart, not verified: its text, and header and claims as objects and as the JSON they were."""
+    """A JWT taken apart, not verified: its text, and header and claims as objects and as the JSON they were.
+
+    Of an encrypted one the claims are empty until it is opened.
+    """
 
     text: str
     header: Mapping[str, Any]
@@ -44,6 +50,12 @@ def unresolved(policy: str, variable: str) -> Fault:
     return Fault(
         "steps.jwt.FailedToResolveVariable", f"Failed to Resolve Variable : policy({policy}) variable({variable})", 401
     )
+
+
+def seconds(text: str) -> float | None:
+    """Return the seconds of `10s`, `5m` and the like, a bare number being milliseconds; `None` for anything else."""
+    found = _SPAN.fullmatch(text.strip())
+    return int(found[1]) * _SECONDS[found[2] or "ms"] if found is not None else None
 
 
 def source_text(context: Context, policy: str, source: str) -> str:
@@ -66,25 +78,44 @@ def source_text(context: Context, policy: str, source: str) -> str:
 
 
 def take_apart(policy: str, text: str) -> Token:
-    """Read header and claims; raises the fault `FailedToDecode`."""
+    """Read header and claims, which an encrypted token does not show; raises the fault `FailedToDecode`."""
     parts = text.split(".")
-    if len(parts) != 3 or len(text) > MAX_TOKEN_BYTES:
+    if len(parts) not in {3, 5} or len(text) > MAX_TOKEN_BYTES:
         raise fault(policy, "FailedToDecode", "Failed to Decode Token")
+    header, header_json = _member(policy, parts[0])
+    claims, claims_json = _member(policy, parts[1]) if len(parts) == 3 else ({}, "")
+    return Token(text, header, claims, header_json, claims_json)
+
+
+def opened(policy: str, token: Token, payload: bytes) -> Token:
+    """Return an encrypted token with the claims that were in it; raises the fault `FailedToDecode`."""
+    claims, claims_json = _object(policy, payload)
+    return Token(token.text, token.header, claims, token.header_json, claims_json)
+
+
+def _member(policy: str, part: str) -> tuple[dict[str, Any], str]:
     try:
-        shown = [base64url_decode(part).decode() for part in parts[:2]]
-        header, claims = (json.loads(one) for one in shown)
-    except (ValueError, DecodeError, RecursionError):
+        return _object(policy, base64url_decode(part))
+    except (ValueError, DecodeError):
         raise fault(policy, "FailedToDecode", "Failed to Decode Token") from None
-    if not isinstance(header, dict) or not isinstance(claims, dict):
+
+
+def _object(policy: str, data: bytes) -> tuple[dict[str, Any], str]:
+    try:
+        text = data.decode()
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found, text = None, ""
+    if not isinstance(found, dict):
         raise fault(policy, "FailedToDecode", "Failed to Decode Token")
-    return Token(text, cast("dict[str, Any]", header), cast("dict[str, Any]", claims), *shown)
+    return cast("dict[str, Any]", found), text
 
 
 def publish(context: Context, policy: str, token: Token, *, valid: bool | None) -> None:
     """Set the policy's variables; `valid` is `None` where nothing was verified."""
     found: dict[str, Value] = {
         "header-json": token.header_json,
-        "payload-json": token.claims_json,
+        "payload-json": token.claims_json or None,
         "payload-claim-names": tuple(token.claims),
         "header.algorithm": _flat(token.header.get("alg")),
         "header.type": _flat(token.header.get("typ")),

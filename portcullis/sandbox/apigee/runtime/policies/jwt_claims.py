@@ -10,6 +10,7 @@ from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.elements import BundleError, Node
 from portcullis.sandbox.apigee.runtime.policies import jwt
 from portcullis.sandbox.apigee.runtime.policies.jwt_keys import Text, text_of
+from portcullis.sandbox.apigee.runtime.templates import Lookup, parse_template
 
 RESERVED_CLAIMS = frozenset({"kid", "iss", "sub", "aud", "iat", "exp", "nbf", "jti"})
 RESERVED_HEADERS = frozenset({"alg", "typ"})
@@ -33,6 +34,12 @@ class Claim:
             return _same(found, _typed(wanted, self.kind))
         except ValueError:
             return False
+
+    def typed(self, text: str, lookup: Lookup) -> object:
+        """Return a text as the claim's value; a map is a message template; raises `ValueError`."""
+        if self.kind == "map":
+            text = parse_template(text).fill(lookup)
+        return [_typed(item, self.kind) for item in _items(text)] if self.array else _typed(text, self.kind)
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,12 @@ class Text:
         return value if value is not None else (self.text or None)
 
 
+NO_TEXT = Text()
+
+
 def text_of(node: Node | None) -> Text:
     """Read an element with a `ref` and a text, which an absent element is too."""
-    return Text(node.text, node.attribute("ref")) if node is not None else Text()
+    return Text(node.text, node.attribute("ref")) if node is not None else NO_TEXT
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Keys:
 
     form: str
     source: Text
-    uri: Text = Text()
+    uri: Text = NO_TEXT
     encoding: str = ""
 
     async def find(self, context: Context, policy: str, token: jwt.Token, algorithm: str) -> Any:
@@ -135,12 +138,12 @@ def _read_public(node: Node, policy: str) -> Keys:
 
 def _check_written(node: Node, policy: str, text: str) -> None:
     try:
-        load_pem_public_key(_pem(text))
+        load_pem_public_key(pem(text))
     except (ValueError, UnsupportedAlgorithm):
         raise node.error(f"InvalidPublicKeyValue: Invalid Public Key Value: policy({policy})") from None
 
 
-def _pem(text: str) -> bytes:
+def pem(text: str) -> bytes:
     """Return PEM without the indentation of the XML around it."""
     return "\n".join(line.strip() for line in text.strip().splitlines()).encode()
 
@@ -149,8 +152,8 @@ def _public_key(policy: str, text: str, *, certificate: bool) -> Any:
     try:
         if certificate:
             # Neither the dates nor the chain of the certificate are looked at (reference).
-            return x509.load_pem_x509_certificate(_pem(text)).public_key()
-        return load_pem_public_key(_pem(text))
+            return x509.load_pem_x509_certificate(pem(text)).public_key()
+        return load_pem_public_key(pem(text))
     except (ValueError, UnsupportedAlgorithm):
         raise jwt.fault(policy, "KeyParsingFailed", "Failed to parse the public key") from None
 

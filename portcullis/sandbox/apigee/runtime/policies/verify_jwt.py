@@ -1,8 +1,7 @@
-"""VerifyJWT: a signed token's key, signature, times and claims."""
+"""VerifyJWT: a token's key, signature or encryption, times and claims."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -16,18 +15,17 @@ from portcullis.sandbox.apigee.runtime.elements import Node, elements
 from portcullis.sandbox.apigee.runtime.policies import jwt, jwt_claims
 from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common
 from portcullis.sandbox.apigee.runtime.policies.jwt_claims import Expectations, read_expectations
+from portcullis.sandbox.apigee.runtime.policies.jwt_encryption import ENCRYPTION, Encryption, read_encryption
 from portcullis.sandbox.apigee.runtime.policies.jwt_keys import ALGORITHMS, Keys, Text, read_keys, text_of
 
 _CLAIM = "{0} @ref\n{0}/Claim @name @ref @type @array"
-_SPAN = re.compile(r"(\d+)\s*(ms|s|m|h|d)?")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
 class VerifyJWT(Policy):
-    """Verifies a signed token; its variables are set before it is judged, `jwt.NAME.valid` after.
+    """Verifies a token; its variables are set before it is judged, `jwt.NAME.valid` after.
 
-    Encrypted tokens are not known here: a policy for them is refused at deployment.
+    With `<Algorithms>` in place of `<Algorithm>` it opens an encrypted token instead, which nobody has signed.
     """
 
     type_name = "VerifyJWT"
@@ -37,6 +35,7 @@ class VerifyJWT(Policy):
             [
                 "Type",
                 "Algorithm",
+                ENCRYPTION,
                 "Source",
                 "IgnoreUnresolvedVariables",
                 "IgnoreIssuedAt",
@@ -49,6 +48,9 @@ class VerifyJWT(Policy):
                 "SecretKey @encoding",
                 "SecretKey/Value @ref",
                 "SecretKey/Id @ref",
+                "PrivateKey/Value @ref",
+                "PrivateKey/Password @ref",
+                "PrivateKey/Id @ref",
                 *(f"{name} @ref" for name in ("Issuer", "Audience", "Subject", "Id")),
                 _CLAIM.format("AdditionalClaims"),
                 _CLAIM.format("AdditionalHeaders"),
@@ -57,13 +59,12 @@ class VerifyJWT(Policy):
             ]
         ),
         ignored="CustomClaims",
-        refused="Algorithms\nPrivateKey\nPasswordKey\nDirectKey",
     )
 
     algorithms: tuple[str, ...]
     source: str
     strict: bool
-    keys: Keys
+    keys: Keys | Encryption
     registered: Mapping[str, Text]
     claims: Expectations
     headers: Expectations
@@ -84,7 +85,8 @@ class VerifyJWT(Policy):
         """Read the XML; raises `BundleError`."""
         base = common(node)
         lifespan = node.find("MaxLifespan")
-        algorithms = _algorithms(node)
+        encrypted = node.find("Algorithms") is not None and node.find("Algorithm") is None
+        algorithms = () if encrypted else _algorithms(node)
         return cls(
             name=base.name,
             enabled=base.enabled,
@@ -92,7 +94,7 @@ class VerifyJWT(Policy):
             algorithms=algorithms,
             source=source_name(node),
             strict=not node.flag("IgnoreUnresolvedVariables", default=False),
-            keys=read_keys(node, algorithms),
+            keys=read_encryption(node, opens=True) if encrypted else read_keys(node, algorithms),
             registered={claim: text_of(node.find(tag)) for claim, tag in _REGISTERED_ELEMENTS.items()},
             claims=read_expectations(node, "AdditionalClaims"),
             headers=read_expectations(node, "AdditionalHeaders"),
@@ -107,19 +109,38 @@ class VerifyJWT(Policy):
     async def execute(self, context: Context) -> None:
         """Verify; raises the fault of the first check that fails."""
         text = jwt.source_text(context, self.name, self.source)
+        if isinstance(self.keys, Encryption):
+            token = await self._opened(context, self.keys, text)
+        else:
+            token = await self._signed(context, self.keys, text)
+        jwt_claims.check(context, self.name, token.header, self.headers, strict=self.strict)
+        self._check_times(context, token)
+        self._check_registered(context, token)
+        jwt_claims.check(context, self.name, token.claims, self.claims, strict=self.strict)
+        context.variables.fill({f"jwt.{self.name}.valid": True})
+
+    async def _signed(self, context: Context, keys: Keys, text: str) -> jwt.Token:
         if text.count(".") != 2 or " " in text:
             raise jwt.fault(self.name, "InvalidToken", "Invalid token")
         token = jwt.take_apart(self.name, text)
         jwt.publish(context, self.name, token, valid=False)
         algorithm = self._algorithm(token)
         self._check_critical(context, token)
-        key = await self.keys.find(context, self.name, token, algorithm)
+        key = await keys.find(context, self.name, token, algorithm)
         self._check_signature(token, key, algorithm)
-        jwt_claims.check(context, self.name, token.header, self.headers, strict=self.strict)
-        self._check_times(context, token)
-        self._check_registered(context, token)
-        jwt_claims.check(context, self.name, token.claims, self.claims, strict=self.strict)
-        context.variables.fill({f"jwt.{self.name}.valid": True})
+        return token
+
+    async def _opened(self, context: Context, keys: Encryption, text: str) -> jwt.Token:
+        if text.count(".") != 4 or " " in text:
+            raise jwt.fault(self.name, "InvalidToken", "Invalid token")
+        token = jwt.take_apart(self.name, text)
+        jwt.publish(context, self.name, token, valid=False)
+        keys.check(self.name, token.header)
+        self._check_critical(context, token)
+        key = await keys.key_for(context, self.name, None)
+        token = jwt.opened(self.name, token, keys.decrypt(self.name, text, key))
+        jwt.publish(context, self.name, token, valid=False)
+        return token
 
     def _algorithm(self, token: jwt.Token) -> str:
         algorithm = token.header.get("alg")
@@ -213,8 +234,7 @@ def _algorithms(node: Node) -> tuple[str, ...]:
 
 
 def _span(node: Node, text: str) -> float:
-    """Return seconds of `10s`, `5m` and the like; a bare number is milliseconds."""
-    found = _SPAN.fullmatch(text)
-    if found is None:
+    seconds = jwt.seconds(text)
+    if seconds is None:
         raise node.error(f"{text!r} is no time span; write 10s, 5m, 1h or 1d")
-    return int(found[1]) * _SECONDS[found[2] or "ms"]
+    return seconds
