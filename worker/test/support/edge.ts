@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, type JsonWebKey } from "node:crypto";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, type ClientRequest as Outgoing, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -57,7 +57,13 @@ export interface EdgeOptions {
   readonly limit?: number | "broken" | "late";
   /** Text bindings to replace; null leaves one out. */
   readonly bindings?: Readonly<Record<string, string | null>>;
+  /** What KV holds before the isolate starts. */
+  readonly kv?: Readonly<Record<string, string>>;
+  /** Whether the Worker is bound to the objects that remember proofs; it is unless told otherwise. */
+  readonly replay?: boolean;
 }
+
+const REPLAY_BINDING = '(name = "REPLAY", durableObjectNamespace = "ReplayGuard")';
 
 /** What is written into the RING secret, and the public half of its one key. */
 export interface NewRing {
@@ -109,6 +115,8 @@ export class Edge {
   readonly audit: Line[] = [];
   /** Everything that was written, to either stream. */
   readonly written: string[] = [];
+  /** Heads and bodies of the answers to `send`. */
+  readonly answers: string[] = [];
   #internet: Internet | null = null;
   #kv: KvStub | null = null;
   #cache: CacheStub | null = null;
@@ -123,6 +131,7 @@ export class Edge {
     edge.#internet ??= await Internet.start(edge.maker);
     edge.#kv ??= await KvStub.start();
     edge.#cache ??= await CacheStub.start();
+    for (const [key, value] of Object.entries(options.kv ?? {})) edge.kv.entries.set(key, { value, ttl: 0 });
     await edge.#serve(options);
     return edge;
   }
@@ -189,6 +198,14 @@ export class Edge {
     return { status: Number(statusLine.split(" ")[1]), headers: answered, body, bytes: Buffer.from(body) };
   }
 
+  /** Everything that the Worker wrote or told: its log, KV, the cache, and what it asked them and others for by URL. */
+  told(): readonly string[] {
+    const kv = [...this.kv.entries].flatMap(([key, { value }]) => [key, value]);
+    const cache = [...this.cache.entries].flatMap(([key, { value }]) => [key, value]);
+    const urls = this.internet.calls.map(({ host, path }) => host + path);
+    return [...this.written, ...this.answers, ...kv, ...cache, ...this.kv.reads, ...this.cache.reads, ...urls];
+  }
+
   /** Breaks off every request that is under way, as a client that is gone does. */
   hangUp(): void {
     // A mere end of the client's half of the connection would not tell the runtime.
@@ -226,11 +243,12 @@ export class Edge {
 
   async #serve(options: EdgeOptions): Promise<void> {
     this.#folder = mkdtempSync(join(tmpdir(), "edge-"));
+    mkdirSync(join(this.#folder, "objects"));
     copyFileSync(inject("workerModule"), join(this.#folder, "index.js"));
     writeFileSync(join(this.#folder, "policy.json"), JSON.stringify(options.policy ?? policyDocument()));
     writeFileSync(join(this.#folder, "cron.js"), CRON_SHIM);
     writeFileSync(join(this.#folder, "limiter.js"), LIMITER);
-    writeFileSync(join(this.#folder, "config.capnp"), this.#config(options.bindings ?? {}, options.limit ?? 1e6));
+    writeFileSync(join(this.#folder, "config.capnp"), this.#config(options));
     const running = spawn(workerd, ["serve", "config.capnp", "--experimental", "--control-fd=3"], {
       cwd: this.#folder,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
@@ -268,7 +286,7 @@ export class Edge {
     }
   }
 
-  #config(changed: Readonly<Record<string, string | null>>, limit: number | string): string {
+  #config({ bindings: changed = {}, limit = 1e6, replay = true }: EdgeOptions): string {
     const texts: Record<string, string | null> = {
       APIGEE_ORIGIN: "https://apigee.acme.example",
       AUDIT_SALT: "a-salt-for-tests",
@@ -292,6 +310,7 @@ const config :Workerd.Config = (
     (name = "cron", worker = .cron),
     (name = "internet", external = (address = "${this.internet.address}", http = ())),
     (name = "kv", external = (address = "${this.kv.address}", http = ())),
+    (name = "objects", disk = (path = "objects", writable = true)),
     (name = "cache", external = (address = "${this.cache.address}", http = ())),
   ],
   extensions = [(modules = [(name = "test:limiter", esModule = embed "limiter.js", internal = true)])],
@@ -306,8 +325,8 @@ const edge :Workerd.Worker = (
   globalOutbound = "internet",
   cacheApiOutbound = "cache",
   durableObjectNamespaces = [(className = "ReplayGuard", uniqueKey = "replay", enableSql = true)],
-  durableObjectStorage = (inMemory = void),
-  bindings = [${[...bindings, ...limiters, '(name = "KV", kvNamespace = "kv")', '(name = "REPLAY", durableObjectNamespace = "ReplayGuard")', VERSION_BINDING].join(", ")}],
+  durableObjectStorage = (localDisk = "objects"),
+  bindings = [${[...bindings, ...limiters, '(name = "KV", kvNamespace = "kv")', VERSION_BINDING, ...(replay ? [REPLAY_BINDING] : [])].join(", ")}],
 );
 const cron :Workerd.Worker = (
   modules = [(name = "cron.js", esModule = embed "cron.js")],
@@ -347,6 +366,7 @@ const cron :Workerd.Worker = (
         response.on("error", reject);
         response.on("end", () => {
           const bytes = Buffer.concat(chunks);
+          this.answers.push(JSON.stringify(response.rawHeaders), bytes.toString());
           resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes.toString(), bytes });
         });
       });

@@ -193,7 +193,8 @@ export class TokenMaker {
   }
 }
 
-function written(members: Readonly<Record<string, unknown>>, prefix: string | undefined, now: number): string {
+/** An object as JSON: members that are null left out, times counted from `now`. */
+export function written(members: Readonly<Record<string, unknown>>, prefix: string | undefined, now: number): string {
   const kept = Object.entries(members).filter(([, value]) => value !== null);
   const text = JSON.stringify(Object.fromEntries(kept.map(([name, value]) => [name, timed(value, now)])));
   return prefix === undefined ? text : `{${prefix}${text.slice(1)}`;
