@@ -49,14 +49,13 @@ def _import(kind: Kind, service: Service, call: Call) -> Answer:
 
 
 def _validated(kind: Kind, service: Service, bundle: bytes) -> Contents:
-    try:
-        contents = read(bundle, kind.root)
-    except BundleError as problem:
-        raise bad_bundle([str(problem)]) from None
     problems = service.validate_bundle(bundle)
     if problems:
         raise bad_bundle(problems)
-    return contents
+    try:
+        return read(bundle, kind.root)
+    except BundleError as problem:
+        raise bad_bundle([str(problem)]) from None
 
 
 def _store(kind: Kind, service: Service, call: Call, name: str, contents: Contents) -> JsonObject:

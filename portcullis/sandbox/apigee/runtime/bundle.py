@@ -115,6 +115,9 @@ class _Compiler:
     ) -> list[_T]:
         found: list[_T] = []
         for path, node in self._documents(below, folder):
+            if node.tag == "IntegrationEndpoint":
+                self.findings.unsupported.append(f"{path}: an IntegrationEndpoint is not supported")
+                continue
             if node.tag != tag:
                 self.findings.problems.append(f"{path}: expected <{tag}>, found <{node.tag}>")
                 continue
