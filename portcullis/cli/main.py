@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from portcullis.cli import clock, process, ring_commands, trace
+from portcullis.cli.deny_commands import deny_app
 from portcullis.cli.directory import directory
 from portcullis.cli.errors import CommandError
 from portcullis.cli.output import AsJson, pairs, say
@@ -34,6 +35,7 @@ fault_app = typer.Typer(no_args_is_help=True, help="Break hops of the sandbox, a
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(clock_app, name="clock")
 app.add_typer(fault_app, name="fault")
+app.add_typer(deny_app, name="deny")
 ring_commands.add_to(app)
 
 UserName = Annotated[str | None, typer.Option("--user", help="A test user of the contract; by default the first.")]
