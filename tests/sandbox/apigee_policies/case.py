@@ -89,7 +89,8 @@ class Case(_Strict):
     `policies` holds one XML document after the other. Without `steps` all run in the request PreFlow, in order; else
     `steps` lists the names (or `{name: condition}`) per place: `request`, `response`, `target_request`,
     `target_response`, `fault` (the proxy's DefaultFaultRule), `target_fault` and `post_client`. `endpoint` is XML put
-    at the end of the proxy endpoint.
+    at the end of the proxy endpoint. `shared_flows` maps the name of a deployed shared flow to its policies, which all
+    run in order.
     """
 
     it: str
@@ -98,6 +99,7 @@ class Case(_Strict):
     steps: dict[str, list[str | dict[str, str]]] = {}
     resources: dict[str, str] = {}
     endpoint: str = ""
+    shared_flows: dict[str, str] = {}
     world: World = World()
     calls: list[Call] = []
     refused: list[str] = []

@@ -47,15 +47,15 @@ def _fault_rule(steps: Steps) -> str:
     return f"<DefaultFaultRule>{_steps(steps)}<AlwaysEnforce>true</AlwaysEnforce></DefaultFaultRule>" if steps else ""
 
 
-def policies_of(case: Case) -> dict[str, str]:
+def policies_of(text: str) -> dict[str, str]:
     """Return policy name → XML document."""
-    root = etree.fromstring(f"<all>{case.policies}</all>")
+    root = etree.fromstring(f"<all>{text}</all>")
     return {str(node.get("name")): etree.tostring(node, with_tail=False).decode() for node in root}
 
 
 def bundle_of(case: Case, target: str | None) -> bytes:
     """Return the zip of the row's proxy, at base path `/`."""
-    policies, steps = policies_of(case), dict(case.steps)
+    policies, steps = policies_of(case.policies), dict(case.steps)
     if not case.steps:
         steps["request"] = list(policies)
     route = "<TargetEndpoint>default</TargetEndpoint>" if target else ""
@@ -78,6 +78,21 @@ def bundle_of(case: Case, target: str | None) -> bytes:
             + _preflow(steps.get("target_request", []), steps.get("target_response", []))
             + f"<HTTPTargetConnection><URL>https://{target}</URL></HTTPTargetConnection></TargetEndpoint>"
         )
+    return _zipped(files)
+
+
+def _shared_flow_of(name: str, text: str) -> bytes:
+    policies = policies_of(text)
+    return _zipped(
+        {
+            f"sharedflowbundle/{name}.xml": f"<SharedFlowBundle name='{name}'/>",
+            "sharedflowbundle/sharedflows/default.xml": f"<SharedFlow name='default'>{_steps(policies)}</SharedFlow>",
+            **{f"sharedflowbundle/policies/{policy}.xml": xml for policy, xml in policies.items()},
+        }
+    )
+
+
+def _zipped(files: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for path, text in files.items():
@@ -107,6 +122,8 @@ class Deployed:
         bundle = bundle_of(case, case.world.target or shared.target)
         self.compiled = compile_bundle(bundle)
         self._fill(bundle)
+        for name, text in case.shared_flows.items():
+            self._share(name, _shared_flow_of(name, text))
         for world in (shared, case.world):
             for collection, documents in world.documents.items():
                 for key, document in documents.items():
@@ -142,6 +159,13 @@ class Deployed:
         self.store.put_blob("apigee.bundles", f"acme/apis/{PROXY}/1", bundle)
         deployment = {"environment": "test", "apiProxy": PROXY, "revision": "1", "state": "READY"}
         put("apigee.deployments", f"acme/test/{PROXY}", {**deployment, "deployStartTime": "0"})
+
+    def _share(self, name: str, bundle: bytes) -> None:
+        assert not compile_bundle(bundle).problems
+        self.store.put("apigee.sharedflows", f"acme/{name}", {"name": name, "revision": ["1"], "latestRevisionId": "1"})
+        self.store.put_blob("apigee.bundles", f"acme/sharedflows/{name}/1", bundle)
+        deployment = {"environment": "test", "apiProxy": name, "revision": "1", "state": "READY"}
+        self.store.put("apigee.sharedflow_deployments", f"acme/test/{name}", {**deployment, "deployStartTime": "0"})
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         host = request.headers["host"].partition(":")[0]

@@ -165,12 +165,15 @@ async def _hook(context: Context, point: str) -> None:
     if hook is None:
         return
     context.trace.add("hook", point, hook.shared_flow)
+    context.variables.fill({"apigee.edge.flowhook.name": point})
     try:
         await context.call_shared_flow(hook.shared_flow, context)
     except Fault as fault:
         context.trace.add("fault", point, fault.code)
         if not hook.continue_on_error:
             raise
+    finally:
+        context.variables.fill({"apigee.edge.flowhook.name": None})
 
 
 async def _request_side(context: Context, endpoint: Endpoint) -> None:

@@ -1,7 +1,8 @@
 """The JSONPath of policies and template functions, as Jayway's library reads it, which Apigee uses.
 
-`python-jsonpath` does the work. What Jayway reads otherwise: names such as `.@id` without brackets, a function at the
-end (`.length()`), and a path that can select one value only gives that value, every other one an array.
+`python-jsonpath` does the work. What Jayway reads otherwise: names such as `.@id` without brackets, a dot before
+brackets, a function at the end (`.length()`), and a path that can select one value only gives that value, every other
+one an array.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from portcullis.sandbox.apigee.runtime.java_regex import JavaRegexError, MatchTi
 MAX_PATH = 4096
 
 _FUNCTION = re.compile(r"\.(length|size|keys|min|max|sum|avg|first|last)\(\s*\)$")
-_PART = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\.(?P<name>[\w\-]*[@$#:%][\w@$#:%\-]*)|.""", re.DOTALL)
+_PART = re.compile(
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\.(?P<name>[\w\-]*[@$#:%][\w@$#:%\-]*)|(?<!\.)(?P<dot>\.)(?=\[)|.""",
+    re.DOTALL,
+)
 
 
 class PathError(ValueError):
@@ -98,7 +102,9 @@ def parse(text: str) -> Path:
 
 
 def _bracketed(match: re.Match[str]) -> str:
-    """Write a name that only Jayway reads without brackets in brackets; what is quoted stays as it is."""
+    """Write a name that only Jayway reads without brackets in brackets, without a dot before it; quotes stay."""
+    if match["dot"]:
+        return ""
     name = match["name"]
     return f"['{name}']" if name else match[0]
 

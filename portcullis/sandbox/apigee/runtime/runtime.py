@@ -159,22 +159,25 @@ class Runtime:
 
     async def _call_shared_flow(self, name: str, context: Context) -> None:
         found = self._deployments.shared_flow(context.place, name)
-        if found is None or context.depth >= MAX_DEPTH:
-            raise Fault("steps.flowcallout.SharedFlowNotFound", f"Shared flow {name} is not deployed", 500)
+        if found is None:
+            raise Fault("flow.SharedFlowNotFound", f"Shared Flow {name} Not Found", 500)
+        if context.depth >= MAX_DEPTH:
+            raise Fault("steps.flowcallout.ExecutionFailed", f"Shared Flow {name} is called too deep", 500)
         deployment, flow = found
         outer, place = context.in_shared_flow, context.place
         context.in_shared_flow = name
         # A shared flow has resources and property sets of its own; whose request it is stays the same.
         context.place = replace(place, resources={**place.resources, **deployment.place.resources})
-        properties = {key: context.variables.get(key) for key in deployment.bundle.properties}
-        context.variables.fill(dict(deployment.bundle.properties))
+        own = {**deployment.bundle.properties, "apigee.edge.sharedflow.name": name}
+        outer_values = {key: context.variables.get(key) for key in own}
+        context.variables.fill(own)
         context.depth += 1
         try:
             await run_steps(context, flow.steps)
         finally:
             context.depth -= 1
             context.in_shared_flow, context.place = outer, place
-            context.variables.fill(properties)
+            context.variables.fill(outer_values)
 
 
 def _fault_answer(fault: Fault) -> Message:

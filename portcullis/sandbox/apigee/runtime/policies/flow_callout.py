@@ -13,7 +13,10 @@ from portcullis.sandbox.apigee.runtime.templates import Template
 
 @dataclass(frozen=True)
 class FlowCallout(Policy):
-    """Calls a shared flow that is deployed in the same environment; its variables are the caller's."""
+    """Calls a shared flow that is deployed in the same environment.
+
+    Its variables are the caller's, but the parameters are there while it runs only.
+    """
 
     type_name = "FlowCallout"
     fault_prefix = "flow"
@@ -35,9 +38,13 @@ class FlowCallout(Policy):
 
     async def execute(self, context: Context) -> None:
         """Set the parameters and run the shared flow; raises its `Fault`."""
+        outer = {name: context.variables.get(name) for name, _, _ in self.parameters}
         for name, ref, text in self.parameters:
             value = context.variables.get(ref) if ref else None
             if value is None and (not ref or text.literal != ""):
                 value = text.fill(context.lookup)
             context.variables.fill({name: value})
-        await context.call_shared_flow(self.shared_flow, context)
+        try:
+            await context.call_shared_flow(self.shared_flow, context)
+        finally:
+            context.variables.fill(outer)
