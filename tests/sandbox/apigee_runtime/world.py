@@ -14,6 +14,7 @@ import httpx
 
 from portcullis.sandbox.apigee import management
 from portcullis.sandbox.apigee.runtime import Runtime, create_app, undeployable, validate_bundle
+from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.apigee.runtime.runtime import Outcome
 from portcullis.sandbox.apigee.runtime.trace import Event
@@ -83,9 +84,14 @@ def shared_flow(steps: str, policies: Mapping[str, str] | None = None) -> bytes:
 
 
 class _Remembering(Runtime):
-    """Keeps the outcome of the last request."""
+    """Keeps the outcome of the last request, and its context to look into."""
 
     last: Outcome
+    context: Context
+
+    def _context(self, *arguments: Any, **more: Any) -> Context:
+        self.context = super()._context(*arguments, **more)
+        return self.context
 
     async def handle(self, request: Message, hostname: str, client_ip: str, scheme: str) -> Outcome:
         self.last = await super().handle(request, hostname, client_ip, scheme)

@@ -112,6 +112,11 @@ def api_timeout() -> Fault:
     return Fault(f"{_SERVICE}.GatewayTimeout", "Gateway Timeout", 504)
 
 
+def internal_error() -> Fault:
+    """The runtime itself has failed."""
+    return Fault("messaging.runtime.UnhandledException", "Unhandled exception", 500)
+
+
 def no_target_server() -> Fault:
     """Every target server of the load balancer is disabled or missing."""
     return Fault("messaging.adaptors.http.flow.NoActiveTargets", "The Service is temporarily unavailable", 503)

@@ -6,6 +6,7 @@ Order and evaluation of fault rules follow Google's flow and fault handling guid
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Sequence
 
@@ -15,6 +16,7 @@ from portcullis.sandbox.apigee.runtime.faults import (
     Fault,
     api_timeout,
     default_body,
+    internal_error,
     no_route,
     reason_phrase,
 )
@@ -32,6 +34,8 @@ from portcullis.sandbox.apigee.runtime.model import (
 from portcullis.sandbox.apigee.runtime.snapshot import changes, snapshot
 from portcullis.sandbox.apigee.runtime.target import announce_target, send_to_target
 from portcullis.sandbox.apigee.runtime.trace import Access
+
+_LOG = logging.getLogger(__name__)
 
 
 async def run_proxy(context: Context, bundle: Bundle, proxy: ProxyEndpoint) -> Message:
@@ -54,6 +58,10 @@ async def _answer(context: Context, bundle: Bundle, proxy: ProxyEndpoint) -> Mes
         return await _answer_fault(context, run.place, api_timeout())
     except Fault as fault:
         return await _answer_fault(context, run.place, fault)
+    except Exception:
+        # A mistake of this runtime: the sandbox's log has it, the client gets a fault like any other.
+        _LOG.exception("proxy %s failed", context.place.bundle)
+        return await _answer_fault(context, run.place, internal_error())
 
 
 class _Run:
