@@ -92,6 +92,8 @@ def parse(text: str) -> Path:
         raise PathError(f"the JSONPath {text[:80]!r} does not start with $, or is longer than {MAX_PATH} characters")
     function = _FUNCTION.search(text)
     source = text[: function.start()] if function else text
+    if source.endswith(".") and not source.endswith(".."):
+        source = source[:-1]
     try:
         query = _ENVIRONMENT.compile(_PART.sub(_bracketed, source))
     except (JSONPathError, re.error, RecursionError) as error:

@@ -49,6 +49,7 @@ class ExtractVariables(Policy):
     elements = elements(
         "\n".join(
             [
+                "@match",
                 "Source @clearPayload",
                 "VariablePrefix",
                 "IgnoreUnresolvedVariables",
@@ -62,8 +63,7 @@ class ExtractVariables(Policy):
                 "XMLPayload/Variable @name @type",
                 "XMLPayload/Variable/XPath",
             ]
-        ),
-        ignored="@match",
+        )
     )
 
     source: str

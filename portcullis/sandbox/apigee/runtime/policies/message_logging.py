@@ -105,7 +105,7 @@ def _place(node: Node, **paths: str) -> dict[str, Template]:
 
 
 def _cloud(node: Node) -> Destination:
-    if not node.words("LogName").startswith("projects/"):
+    if not node.words("LogName").startswith(("projects/", "{")):
         raise node.error("<LogName> must be of the form projects/{organization.name}/logs/NAME")
     labels = tuple(
         (template(key, key.text), template(value, value.text))
