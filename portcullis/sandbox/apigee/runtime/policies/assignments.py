@@ -99,7 +99,8 @@ def _map_of(message: Message, group: str) -> MultiMap:
 
 
 def _store(message: Message, group: str, values: MultiMap) -> None:
-    if group == "FormParams":
+    """Write form parameters back; a body that is no form stays where there are none."""
+    if group == "FormParams" and values.pairs != message.form.pairs:
         message.set_form(values)
 
 

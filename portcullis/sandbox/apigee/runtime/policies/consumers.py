@@ -120,6 +120,8 @@ def describe(prefix: str, found: Consumer, product: JsonObject, operation: Opera
     for owner, attributes in (("apiproduct", product), ("app", app), ("developer", developer)):
         for attribute in attributes.get("attributes", []):
             values[f"{prefix}.{owner}.{attribute['name']}"] = attribute.get("value")
+    for attribute in app.get("attributes", []):
+        values.setdefault(f"{prefix}.{attribute['name']}", attribute.get("value"))
     for attribute in operation.attributes:
         values[f"apiproduct.operation.attributes.{attribute['name']}"] = attribute.get("value")
     return values
