@@ -8,6 +8,8 @@ from portcullis.sandbox.clock import Clock
 from portcullis.sandbox.store import Store
 
 ENTRIES = "apigee.kvm_entries"
+VALUES = "apigee.kvm_values"
+"""What a policy has written as several values; the entry, as the management API shows it, holds them with commas."""
 
 MAX_CACHED = 4096
 
@@ -30,10 +32,10 @@ class KeyValueMaps:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._cache: dict[str, tuple[float, str]] = {}
+        self._cache: dict[str, tuple[float, tuple[str, ...]]] = {}
 
-    def get(self, scope: Scope, entry: str, expiry_seconds: float) -> str | None:
-        """Return the value; one that was found is remembered for `expiry_seconds` (-1: for good)."""
+    def get(self, scope: Scope, entry: str, expiry_seconds: float) -> tuple[str, ...]:
+        """Return the values, none where there is no entry; what was found is remembered (-1: for good)."""
         key = scope.key(entry)
         cached = self._cache.get(key)
         if cached is not None and self._clock.now() < cached[0]:
@@ -41,22 +43,29 @@ class KeyValueMaps:
         document = self._store.get(ENTRIES, key)
         if document is None:
             self._cache.pop(key, None)
-            return None
+            return ()
         value = str(document["value"])
-        self._remember(key, value, expiry_seconds)
-        return value
+        several = self._store.get(VALUES, key) or {}
+        values = tuple(several["values"]) if several.get("value") == value else (value,)
+        self._remember(key, values, expiry_seconds)
+        return values
 
-    def put(self, scope: Scope, entry: str, value: str, expiry_seconds: float) -> None:
+    def put(self, scope: Scope, entry: str, values: tuple[str, ...], expiry_seconds: float) -> None:
         """Write an entry."""
-        key = scope.key(entry)
+        key, value = scope.key(entry), ",".join(values)
         self._store.put(ENTRIES, key, {"name": entry, "value": value})
-        self._remember(key, value, expiry_seconds)
+        if len(values) > 1:
+            self._store.put(VALUES, key, {"value": value, "values": list(values)})
+        else:
+            self._store.delete(VALUES, key)
+        self._remember(key, values, expiry_seconds)
 
     def delete(self, scope: Scope, entry: str) -> None:
         """Delete an entry; one that is not there is no error."""
         key = scope.key(entry)
         self._cache.pop(key, None)
         self._store.delete(ENTRIES, key)
+        self._store.delete(VALUES, key)
 
     def has(self, scope: Scope, entry: str) -> bool:
         """Tell whether the entry is stored, whatever is remembered of it."""
@@ -67,7 +76,7 @@ class KeyValueMaps:
         here = {key for key, _ in self._store.items("apigee.organizations")}
         self._cache = {key: value for key, value in self._cache.items() if key.partition("/")[0] in here}
 
-    def _remember(self, key: str, value: str, seconds: float) -> None:
+    def _remember(self, key: str, values: tuple[str, ...], seconds: float) -> None:
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
-        self._cache[key] = (float("inf") if seconds < 0 else self._clock.now() + seconds, value)
+        self._cache[key] = (float("inf") if seconds < 0 else self._clock.now() + seconds, values)

@@ -71,7 +71,7 @@ class KeyValueMapOperations(Policy):
     scope: str
     map_name: Setting
     expiry: Setting
-    initial: tuple[tuple[str, str], ...]
+    initial: tuple[tuple[str, tuple[str, ...]], ...]
     operations: tuple[Get | Put | Delete, ...]
 
     @classmethod
@@ -99,9 +99,9 @@ class KeyValueMapOperations(Policy):
         scope = self._scope(context)
         expiry = self._expiry(context)
         maps = context.services.maps
-        for key, value in self.initial:
+        for key, values in self.initial:
             if not maps.has(scope, key):
-                maps.put(scope, key, value, expiry)
+                maps.put(scope, key, values, expiry)
         for operation in self.operations:
             key = "__".join(part.text(context) or "" for part in operation.key)
             if isinstance(operation, Get):
@@ -109,21 +109,18 @@ class KeyValueMapOperations(Policy):
             elif isinstance(operation, Delete):
                 maps.delete(scope, key)
             elif operation.override or not maps.has(scope, key):
-                maps.put(scope, key, ",".join(value.text(context) or "" for value in operation.values), expiry)
+                maps.put(scope, key, tuple(value.text(context) or "" for value in operation.values), expiry)
 
-    def _get(self, context: Context, operation: Get, value: str | None) -> None:
-        if value is not None and operation.index:
-            parts = value.split(",")
-            value = parts[operation.index - 1] if operation.index <= len(parts) else None
-        if value is None:
+    def _get(self, context: Context, operation: Get, values: tuple[str, ...]) -> None:
+        chosen = values[operation.index - 1 : operation.index] if operation.index else values
+        if not chosen:
             context.variables.remove(operation.assign_to)
             return
         try:
-            context.variables.set(operation.assign_to, value)
+            context.variables.set(operation.assign_to, ",".join(chosen))
         except ReadOnlyVariableError:
-            raise Fault(
-                "steps.keyvaluemapoperations.SetVariableFailed", f"Failed to set variable {operation.assign_to}", 500
-            ) from None
+            text = f"Failed to set variable {operation.assign_to} in KeyValueMapStepDefinition {self.name}"
+            raise Fault("steps.keyvaluemapoperations.SetVariableFailed", text, 500) from None
 
     def _scope(self, context: Context) -> Scope:
         place = context.place
@@ -146,9 +143,9 @@ def named_by(node: Node) -> Setting:
     return Setting("", template(node, name) if name else None)
 
 
-def _entry(node: Node) -> tuple[str, str]:
+def _entry(node: Node) -> tuple[str, tuple[str, ...]]:
     key = "__".join(parameter.text for parameter in node.need("Key").children("Parameter"))
-    return key, ",".join(value.text for value in node.children("Value"))
+    return key, tuple(value.text for value in node.children("Value"))
 
 
 def _operation(node: Node) -> Get | Put | Delete:
