@@ -11,6 +11,7 @@ import pulumi
 import pulumi_cloudflare as cloudflare
 
 from components.artifacts import write_artifact
+from components.proofs import CLASS_NAME, ProofsWorker
 from components.random_secret import RandomSecret
 from portcullis.contract import Contract
 from portcullis.contract.edge_limits import binding_name, edge_limit, namespace_id
@@ -86,12 +87,14 @@ class EdgeGateway(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._opts = pulumi.ResourceOptions(parent=self)
+        self._proofs = self._make_proofs()
         worker = cloudflare.Worker(
             f"{name}-worker",
             account_id=args["account_id"],
             name=args["contract"].api.name,
             subdomain={"enabled": False, "previews_enabled": False},
-            opts=self._opts,
+            # Deleted before the Worker whose class it is bound to, which Cloudflare would refuse to delete.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._proofs.deployed] if self._proofs else None),
         )
         version = self._make_version(worker)
         deployment = cloudflare.WorkersDeployment(
@@ -117,7 +120,7 @@ class EdgeGateway(pulumi.ComponentResource):
     def _make_version(self, worker: cloudflare.Worker) -> cloudflare.WorkerVersion:
         args = self._args
         modules = {
-            "index.js": ("application/javascript+module", _build_worker(args["source"], args["build"])),
+            "index.js": ("application/javascript+module", _build_worker("index", args["source"], args["build"])),
             "policy.json": ("application/json", self._write_policy()),
         }
         message = pulumi.Output.format("contract {0}, ring {1}", args["contract"].version_hash, args["ring_generation"])
@@ -136,6 +139,21 @@ class EdgeGateway(pulumi.ComponentResource):
             annotations={"workers_message": message},
             # Verifiers are written before signers (rule I9).
             opts=pulumi.ResourceOptions(parent=self, depends_on=args["verifiers"]),
+        )
+
+    def _make_proofs(self) -> ProofsWorker | None:
+        """Make the Worker that remembers proofs, where tokens of some issuer are bound to DPoP keys."""
+        args = self._args
+        constraints = [issuer.sender_constraint for issuer in args["contract"].issuers.values()]
+        if not any(constraint is not None and "dpop" in constraint.methods for constraint in constraints):
+            return None
+        return ProofsWorker(
+            f"{self._name}-proofs",
+            account_id=args["account_id"],
+            script_name=f"{args['contract'].api.name}-proofs",
+            module=_build_worker("proofs", args["source"], args["build"]).read_bytes(),
+            compatibility_date=COMPATIBILITY_DATE,
+            opts=self._opts,
         )
 
     def _bindings(self) -> list[cloudflare.WorkerVersionBindingArgs]:
@@ -161,6 +179,15 @@ class EdgeGateway(pulumi.ComponentResource):
             _secret("RING", args["worker_ring"]),
             cloudflare.WorkerVersionBindingArgs(name="VERSION", type="version_metadata"),
         ]
+        if self._proofs is not None:
+            bindings.append(
+                cloudflare.WorkerVersionBindingArgs(
+                    name="REPLAY",
+                    type="durable_object_namespace",
+                    class_name=CLASS_NAME,
+                    script_name=self._proofs.script_name,
+                )
+            )
         return sorted(bindings, key=lambda binding: str(binding.name))
 
     def _limits(self) -> list[cloudflare.WorkerVersionBindingArgs]:
@@ -228,15 +255,15 @@ def _secret(name: str, text: pulumi.Input[str]) -> cloudflare.WorkerVersionBindi
     return cloudflare.WorkerVersionBindingArgs(name=name, type="secret_text", text=pulumi.Output.secret(text))
 
 
-def _build_worker(source: Path, folder: Path) -> Path:
-    """Bundle the Worker with esbuild: the same sources give the same bytes. Raises `EdgeBuildError`."""
+def _build_worker(entry: str, source: Path, folder: Path) -> Path:
+    """Bundle a Worker with esbuild: the same sources give the same bytes. Raises `EdgeBuildError`."""
     node = shutil.which("node")
     if node is None or not (source / "node_modules").is_dir():
         raise EdgeBuildError(f"the Worker's build tools are not installed: run `npm ci` in {source} (Node 20 or newer)")
-    target = folder / "index.js"
+    target = folder / f"{entry}.js"
     folder.mkdir(parents=True, exist_ok=True)
-    command = [node, str(source / "build.mjs"), "--outfile", os.fspath(target)]
+    command = [node, str(source / "build.mjs"), "--entry", entry, "--outfile", os.fspath(target)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own script
     if built.returncode != 0:
         raise EdgeBuildError(f"the Worker does not build:\n{built.stderr.strip()}")
-    return write_artifact(folder, "index", "js", target.read_bytes())
+    return write_artifact(folder, entry, "js", target.read_bytes())

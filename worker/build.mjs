@@ -1,7 +1,7 @@
-// Bundles the Worker into one ES module. The same sources give the same bytes, wherever and whenever it runs, so that
-// the version's hash changes only when the code does.
+// Bundles a Worker into one ES module: the gateway (index), or the one that remembers proofs (proofs). The same sources
+// give the same bytes, wherever and whenever it runs, so that the version's hash changes only when the code does.
 //
-//   node build.mjs [--outfile PATH]        default: build/index.js beside this file
+//   node build.mjs [--entry index|proofs] [--outfile PATH]        default: index, to build/<entry>.js beside this file
 //
 // `./policy.json` stays an import: the contract's policy table is another module of the Worker's version.
 import { dirname, join, resolve } from "node:path";
@@ -11,22 +11,26 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-function outfile() {
+function options() {
   try {
-    const { values } = parseArgs({ options: { outfile: { type: "string" } } });
-    return resolve(values.outfile ?? join(here, "build", "index.js"));
+    const { values } = parseArgs({ options: { entry: { type: "string" }, outfile: { type: "string" } } });
+    const entry = values.entry ?? "index";
+    if (!["index", "proofs"].includes(entry)) throw new Error(`there is no Worker ${entry}`);
+    return { entry, outfile: resolve(values.outfile ?? join(here, "build", `${entry}.js`)) };
   } catch (problem) {
-    console.error(`${problem.message}\nusage: node build.mjs [--outfile PATH]`);
+    console.error(`${problem.message}\nusage: node build.mjs [--entry index|proofs] [--outfile PATH]`);
     process.exit(2);
   }
 }
+
+const { entry, outfile } = options();
 
 try {
   await build({
     // Paths are told relative to this folder, so that no folder's name gets into the output.
     absWorkingDir: here,
-    entryPoints: ["src/index.ts"],
-    outfile: outfile(),
+    entryPoints: [`src/${entry}.ts`],
+    outfile,
     bundle: true,
     format: "esm",
     target: "es2024",

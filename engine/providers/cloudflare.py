@@ -371,6 +371,8 @@ _BINDING = (
     Field("namespaceId", computed=True),
     Field("json", same=_same_json),
     Field("dataset"),
+    Field("className"),
+    Field("scriptName"),
     Field(
         "simple",
         Kind.OBJECT,
@@ -426,6 +428,13 @@ WORKER_VERSION = ResourceType(
             "placement",
             Kind.OBJECT,
             (Field("mode"), Field("region"), Field("hostname"), Field("host")),
+            force_new=True,
+        ),
+        # Applied once, when the version is made, and not told back.
+        Field(
+            "migrations",
+            Kind.OBJECT,
+            (Field("oldTag"), Field("newTag"), Field("newSqliteClasses", Kind.LIST)),
             force_new=True,
         ),
         Field("usageModel", default="standard", force_new=True),

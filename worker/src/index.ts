@@ -35,8 +35,6 @@ function refuseUnfit(request: Request): Response {
   return problemResponse(refusal, { types: null, realm: "gateway", dpop: null, traceId, head: request.method === "HEAD" });
 }
 
-export { ReplayGuard } from "./possession/replay_guard";
-
 export default {
   async fetch(request, env, context) {
     gateway ??= start(env);

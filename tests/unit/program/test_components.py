@@ -1,5 +1,6 @@
 """Each component alone, under mocks: what it makes of its arguments."""
 
+import base64
 import itertools
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from components.apigee import ApigeeGateway, ApigeeGatewayArgs
 from components.edge import EdgeBuildError, EdgeGateway, EdgeGatewayArgs
 from components.signing_key_ring import SigningKeyRing, SigningKeyRingArgs
-from portcullis.contract import load
+from portcullis.contract import SenderConstraint, load
 from portcullis.ring import Settings
 from tests.unit.program.recording import PROJECT, Recorder, record
 
@@ -165,6 +166,29 @@ def test_the_worker_is_bound_to_what_it_needs_in_the_order_of_names(tmp_path: Pa
         "VERSION": "version_metadata",
     }
     assert {module["name"] for module in version.inputs["modules"]} == {"index.js", "policy.json"}
+
+
+def test_a_contract_with_dpop_adds_a_worker_of_its_own_that_remembers_proofs(tmp_path: Path) -> None:
+    workforce = CONTRACT.issuers["workforce"].model_copy(
+        update={"sender_constraint": SenderConstraint(methods=("dpop",))}
+    )
+    contract = CONTRACT.model_copy(update={"issuers": {**CONTRACT.issuers, "workforce": workforce}})
+    recorder = _edge(build=tmp_path, contract=contract)
+    gateway, proofs = (recorder.named(name) for name in ("edge-version", "edge-proofs-version"))
+    names = [binding["name"] for binding in gateway.inputs["bindings"]]
+    assert names == sorted(names)
+    [replay] = [binding for binding in gateway.inputs["bindings"] if binding["name"] == "REPLAY"]
+    assert replay == {
+        "name": "REPLAY",
+        "type": "durable_object_namespace",
+        "className": "ReplayGuard",
+        "scriptName": "acme-store-proofs",
+    }
+    # The migration goes with the Worker that has the class, and never with the gateway, whose versions come and go.
+    assert proofs.inputs["migrations"] == {"newTag": "v1", "newSqliteClasses": ["ReplayGuard"]}
+    assert "migrations" not in gateway.inputs
+    assert b"ReplayGuard" in base64.b64decode(proofs.inputs["modules"][0]["contentBase64"])
+    assert recorder.urn("edge-proofs-deployment") in recorder.registered[recorder.urn("edge-worker")].depends_on
 
 
 def test_unchanged_sources_give_an_unchanged_worker(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ export interface EdgeOptions {
   readonly replay?: boolean;
 }
 
-const REPLAY_BINDING = '(name = "REPLAY", durableObjectNamespace = "ReplayGuard")';
+const REPLAY_BINDING = '(name = "REPLAY", durableObjectNamespace = (className = "ReplayGuard", serviceName = "proofs"))';
 
 /** What is written into the RING secret, and the public half of its one key. */
 export interface NewRing {
@@ -245,6 +245,7 @@ export class Edge {
     this.#folder = mkdtempSync(join(tmpdir(), "edge-"));
     mkdirSync(join(this.#folder, "objects"));
     copyFileSync(inject("workerModule"), join(this.#folder, "index.js"));
+    copyFileSync(inject("proofsModule"), join(this.#folder, "proofs.js"));
     writeFileSync(join(this.#folder, "policy.json"), JSON.stringify(options.policy ?? policyDocument()));
     writeFileSync(join(this.#folder, "cron.js"), CRON_SHIM);
     writeFileSync(join(this.#folder, "limiter.js"), LIMITER);
@@ -308,6 +309,7 @@ const config :Workerd.Config = (
   services = [
     (name = "edge", worker = .edge),
     (name = "cron", worker = .cron),
+    (name = "proofs", worker = .proofs),
     (name = "internet", external = (address = "${this.internet.address}", http = ())),
     (name = "kv", external = (address = "${this.kv.address}", http = ())),
     (name = "objects", disk = (path = "objects", writable = true)),
@@ -324,9 +326,13 @@ const edge :Workerd.Worker = (
   compatibilityDate = "2026-07-01",
   globalOutbound = "internet",
   cacheApiOutbound = "cache",
+  bindings = [${[...bindings, ...limiters, '(name = "KV", kvNamespace = "kv")', VERSION_BINDING, ...(replay ? [REPLAY_BINDING] : [])].join(", ")}],
+);
+const proofs :Workerd.Worker = (
+  modules = [(name = "proofs.js", esModule = embed "proofs.js")],
+  compatibilityDate = "2026-07-01",
   durableObjectNamespaces = [(className = "ReplayGuard", uniqueKey = "replay", enableSql = true)],
   durableObjectStorage = (localDisk = "objects"),
-  bindings = [${[...bindings, ...limiters, '(name = "KV", kvNamespace = "kv")', VERSION_BINDING, ...(replay ? [REPLAY_BINDING] : [])].join(", ")}],
 );
 const cron :Workerd.Worker = (
   modules = [(name = "cron.js", esModule = embed "cron.js")],

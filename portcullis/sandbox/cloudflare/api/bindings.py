@@ -132,11 +132,19 @@ def _check_rate_limit(binding: JsonObject) -> None:
         raise invalid(f"binding {binding['name']} has period {period!r}; a rate limit's period is 10 or 60 seconds")
 
 
+def _check_object_class(binding: JsonObject) -> None:
+    """Only the form: whether the class exists is known once the upload's own migration is applied."""
+    member(binding, "class_name", str)
+    if binding.get("script_name") is not None:
+        member(binding, "script_name", str)
+
+
 _CHECKS: Mapping[str, Callable[[Call, JsonObject], None]] = {
     "plain_text": lambda _, binding: _check_text(binding),
     "secret_text": lambda _, binding: _check_text(binding),
     "json": lambda _, binding: _check_json(binding),
     "kv_namespace": _check_namespace,
+    "durable_object_namespace": lambda _, binding: _check_object_class(binding),
     "analytics_engine": lambda _, binding: _check_dataset(binding),
     "ratelimit": lambda _, binding: _check_rate_limit(binding),
     "version_metadata": lambda _, _binding: None,

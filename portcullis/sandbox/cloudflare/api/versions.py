@@ -24,7 +24,8 @@ from portcullis.sandbox.cloudflare.api.answers import (
 from portcullis.sandbox.cloudflare.api.bindings import public, read_bindings
 from portcullis.sandbox.cloudflare.api.calls import Call, Endpoint, expect_list, expect_object, member, name_member
 from portcullis.sandbox.cloudflare.api.deployments import deploy
-from portcullis.sandbox.cloudflare.api.workers import VERSIONS, find_worker
+from portcullis.sandbox.cloudflare.api.objects import check_class, migrate
+from portcullis.sandbox.cloudflare.api.workers import VERSIONS, find_worker, worker_named
 from portcullis.sandbox.store import JsonObject
 
 MAX_CODE_BYTES = 64 * 1024 * 1024
@@ -51,8 +52,8 @@ CONTENT_TYPES = frozenset(
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 # Members of an upload that would change what runs, and that the edge runtime cannot honour.
-_NOT_EMULATED = ("assets", "containers", "exports", "migrations")
-_NOT_SETTINGS = frozenset({"modules", "bindings", "annotations", *_NOT_EMULATED})
+_NOT_EMULATED = ("assets", "containers", "exports")
+_NOT_SETTINGS = frozenset({"modules", "bindings", "annotations", "migrations", *_NOT_EMULATED})
 
 
 def latest_version(call: Call, worker: JsonObject) -> JsonObject | None:
@@ -104,6 +105,11 @@ def add_version(call: Call, worker: JsonObject, sent: JsonObject, code: Code, tr
         if sent.get(name):
             raise not_emulated(f"{name} of a Worker version")
     previous = latest_version(call, worker)
+    migration_tag = migrate(call, worker, sent.get("migrations"))
+    for binding in code.bindings:
+        if binding["type"] == "durable_object_namespace":
+            script = binding.get("script_name")
+            check_class(call, worker_named(call.data, call.account, script) if script else worker, binding)
     version: JsonObject = {
         "id": str(uuid.uuid4()),
         "number": previous["number"] + 1 if previous else 1,
@@ -114,6 +120,7 @@ def add_version(call: Call, worker: JsonObject, sent: JsonObject, code: Code, tr
         "modules": code.modules,
         "settings": _settings(sent),
         "annotations": _annotations(sent) | {"workers/triggered_by": triggered_by},
+        "migration_tag": migration_tag,
         "created_on": call.time,
         "source": "api",
     }
@@ -217,6 +224,8 @@ def _view(version: JsonObject, *, with_modules: bool) -> JsonObject:
         "source": version["source"],
         "urls": [],
     }
+    if version.get("migration_tag"):
+        view["migration_tag"] = version["migration_tag"]
     if version["bindings"]:
         view["bindings"] = [public(binding) for binding in version["bindings"]]
     if with_modules:

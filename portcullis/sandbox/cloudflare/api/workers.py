@@ -12,6 +12,7 @@ from typing import Any
 from portcullis.sandbox.cloudflare.api.answers import NAME_TAKEN, NO_SUCH_WORKER, ApiError, Paged, invalid
 from portcullis.sandbox.cloudflare.api.calls import Call, Endpoint, expect_list, expect_object, member
 from portcullis.sandbox.cloudflare.api.changes import Changes
+from portcullis.sandbox.cloudflare.api.objects import CLASSES
 from portcullis.sandbox.store import JsonObject
 
 WORKERS = "cf.workers"
@@ -82,6 +83,7 @@ def remove_worker(data: Changes, worker: JsonObject) -> None:
             if document["account"] == worker["account"] and document[member_name] == worker["name"]:
                 data.delete(collection, key)
     data.delete(SCHEDULES, worker_id)
+    data.delete(CLASSES, worker_id)
     data.delete_all(DEPLOYMENTS, f"{worker_id}/")
     data.delete_all(VERSIONS, f"{worker_id}/")
     data.delete(WORKERS, worker_id)

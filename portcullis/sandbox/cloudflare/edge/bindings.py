@@ -21,6 +21,14 @@ RATELIMIT_HEADER = "portcullis-ratelimit"
 _RATELIMIT_PERIODS = (10, 60)
 
 
+@dataclass(frozen=True)
+class ObjectClass:
+    """A Durable Object class that a version is bound to; `script` is the Worker that has it, None for its own."""
+
+    script: str | None
+    name: str
+
+
 @dataclass
 class Bindings:
     """What the bindings of one version add to the configuration of its workerd."""
@@ -29,6 +37,7 @@ class Bindings:
     services: dict[str, Value] = field(default_factory=dict[str, Value])
     extensions: dict[str, str] = field(default_factory=dict[str, str])
     environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    objects: list[ObjectClass] = field(default_factory=list["ObjectClass"])
 
 
 def read_bindings(version: JsonObject, kv_address: str) -> Bindings:
@@ -103,6 +112,19 @@ def _analytics_engine(found: Bindings, binding: JsonObject, _version: JsonObject
     _wrapped(found, binding["name"], "analytics_engine", {"dataset": binding["dataset"]})
 
 
+def _durable_object_namespace(found: Bindings, binding: JsonObject, _version: JsonObject, _address: str) -> None:
+    wanted = ObjectClass(binding.get("script_name"), binding["class_name"])
+    if wanted not in found.objects:
+        found.objects.append(wanted)
+    service = {} if wanted.script is None else {"serviceName": object_service(wanted.script)}
+    found.bindings.append({"name": binding["name"], "durableObjectNamespace": {"className": wanted.name, **service}})
+
+
+def object_service(script: str) -> str:
+    """Return the name of the service that runs another Worker's Durable Object classes."""
+    return f"objects:{script}"
+
+
 def _wrapped(found: Bindings, name: str, module: str, settings: JsonObject, service: str | None = None) -> None:
     inner: list[Value] = [{"name": "settings", "json": json.dumps(settings)}]
     if service is not None:
@@ -126,6 +148,7 @@ _Translator = Callable[[Bindings, JsonObject, JsonObject, str], None]
 
 _TRANSLATORS: Mapping[str, _Translator] = {
     "analytics_engine": _analytics_engine,
+    "durable_object_namespace": _durable_object_namespace,
     "json": _json,
     "kv_namespace": _kv_namespace,
     "plain_text": _plain_text,

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from portcullis.sandbox.cloudflare.edge.bindings import Bindings, module_source, read_bindings
+from portcullis.sandbox.cloudflare.edge.bindings import (
+    Bindings,
+    ObjectClass,
+    module_source,
+    object_service,
+    read_bindings,
+)
 from portcullis.sandbox.cloudflare.edge.capnp import Embed, Enumerant, Value, document
 from portcullis.sandbox.cloudflare.edge.errors import EdgeRejected
 from portcullis.sandbox.store import JsonObject
@@ -19,6 +25,9 @@ CF_HEADER = "cf-portcullis-cf"
 """Carries `request.cf` from the front to workerd; a client's copy is removed with every other `CF-` header."""
 SCHEME_HEADER = "portcullis-scheme"
 """Tells the outbound listener the scheme of the URL that a Worker fetches; workerd sets it."""
+
+OBJECTS = "objects"
+"""The folder, in the working directory of the process, that Durable Objects are kept in."""
 
 _OLDEST_DATE = "2021-11-02"
 """What Cloudflare takes for an upload without a compatibility date."""
@@ -51,12 +60,15 @@ class RunnableVersion:
     environment: Mapping[str, str] = field(repr=False)
 
 
-def runnable(name: str, version: JsonObject, kv_url: str, outbound_url: str) -> RunnableVersion:
+def runnable(
+    name: str, version: JsonObject, scripts: Mapping[str, JsonObject], kv_url: str, outbound_url: str
+) -> RunnableVersion:
     """Translate a version document.
 
     Args:
         name: of the Worker, for the log.
         version: a document of `cf.versions`.
+        scripts: the deployed version of each Worker, by the Worker's name, for the Durable Object classes of others.
         kv_url: base URL of the sandbox's KV service.
         outbound_url: base URL of the listener that answers for the internet.
 
@@ -74,6 +86,7 @@ def runnable(name: str, version: JsonObject, kv_url: str, outbound_url: str) -> 
         "globalOutbound": "internet",
         "cacheApiOutbound": "cache",
     }
+    _hold_objects(worker, [wanted.name for wanted in bindings.objects if wanted.script is None], name)
     outbound = {"address": urlsplit(outbound_url).netloc, "http": {"forwardedProtoHeader": SCHEME_HEADER}}
     services: dict[str, Value] = {
         "worker": {"worker": worker},
@@ -81,6 +94,7 @@ def runnable(name: str, version: JsonObject, kv_url: str, outbound_url: str) -> 
         "cache": {"worker": _own_worker("no_cache", files, [])},
         "internet": {"external": outbound},
         **bindings.services,
+        **_object_services(bindings.objects, scripts, files),
     }
     config: dict[str, Value] = {
         "services": [{"name": service, **_members(value)} for service, value in services.items()],
@@ -90,6 +104,42 @@ def runnable(name: str, version: JsonObject, kv_url: str, outbound_url: str) -> 
     }
     _check_text(config, version)
     return RunnableVersion(name, document(config), files, bindings.environment)
+
+
+def _hold_objects(worker: dict[str, Value], classes: list[str], script: str) -> None:
+    """Let a Worker hold Durable Objects of these classes, on the disk of its own process."""
+    if not classes:
+        return
+    worker["durableObjectNamespaces"] = [
+        {"className": name, "uniqueKey": f"{script}.{name}", "enableSql": True} for name in classes
+    ]
+    worker["durableObjectStorage"] = {"localDisk": OBJECTS}
+
+
+def _object_services(
+    objects: list[ObjectClass], scripts: Mapping[str, JsonObject], files: dict[str, bytes]
+) -> dict[str, Value]:
+    """Return the services that hold Durable Objects: other Workers' code, in the process that is bound to it."""
+    services: dict[str, Value] = {}
+    for script in dict.fromkeys(wanted.script for wanted in objects if wanted.script is not None):
+        version = scripts.get(script)
+        if version is None:
+            raise EdgeRejected(
+                f"the Worker `{script}` has Durable Object classes that are bound to, and is not deployed"
+            )
+        if version["bindings"]:
+            raise EdgeRejected(
+                f"the Worker `{script}` has Durable Object classes and bindings, which the sandbox lacks"
+            )
+        worker: dict[str, Value] = {
+            "modules": _modules(version, files),
+            "compatibilityDate": version.get("compatibility_date") or _OLDEST_DATE,
+            "compatibilityFlags": list(version.get("compatibility_flags") or []),
+            "globalOutbound": "internet",
+        }
+        _hold_objects(worker, [wanted.name for wanted in objects if wanted.script == script], script)
+        services[object_service(script)] = {"worker": worker}
+    return services | ({OBJECTS: {"disk": {"path": OBJECTS, "writable": True}}} if objects else {})
 
 
 def _modules(version: JsonObject, files: dict[str, bytes]) -> list[Value]:

@@ -169,9 +169,10 @@ class Edge:
     async def _start(self, desired: DesiredState, keys: Iterable[VersionKey]) -> dict[VersionKey, WorkerdProcess]:
         """Start the versions, all of them or none."""
         names = {worker.id: worker.name for worker in desired.workers}
+        scripts = {worker.name: desired.versions[next(iter(worker.shares))] for worker in desired.workers}
         new: dict[VersionKey, WorkerdProcess] = {}
         for key in keys:
-            version = runnable(names[key.worker_id], desired.versions[key], *self._urls)
+            version = runnable(names[key.worker_id], desired.versions[key], scripts, *self._urls)
             new[key] = WorkerdProcess(self._workerd, version, self._work_dir, self._console)
         try:
             outcomes = await asyncio.gather(*(process.start() for process in new.values()), return_exceptions=True)

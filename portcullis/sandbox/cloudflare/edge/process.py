@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from portcullis.sandbox.cloudflare.edge.config import CONTROL_SOCKET, WORKER_SOCKET, RunnableVersion
+from portcullis.sandbox.cloudflare.edge.config import CONTROL_SOCKET, OBJECTS, WORKER_SOCKET, RunnableVersion
 from portcullis.sandbox.cloudflare.edge.console import Console, redact
 from portcullis.sandbox.cloudflare.edge.errors import EdgeError, EdgeRejected
 from portcullis.sandbox.store import JsonObject
@@ -47,6 +47,7 @@ class WorkerdProcess:
         self._work_dir = work_dir
         self._console = console
         self._secrets = tuple(version.environment.values())
+        self._home: tempfile.TemporaryDirectory[str] | None = None
         self._process: Process | None = None
         self._output: asyncio.Task[None] | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -116,6 +117,9 @@ class WorkerdProcess:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
         await self._end(grace_seconds)
+        if self._home is not None:
+            self._home.cleanup()
+            self._home = None
 
     async def _launch(self) -> None:
         self._words = []
@@ -133,8 +137,12 @@ class WorkerdProcess:
     async def _spawn(self) -> dict[str, int]:
         """Start the process and return its ports, which it tells once every Worker in it has started."""
         self._work_dir.mkdir(parents=True, exist_ok=True)
+        if self._home is None:
+            # Durable Objects are kept there: for as long as the version runs, a restart after a crash included.
+            self._home = tempfile.TemporaryDirectory(dir=self._work_dir)
+            (Path(self._home.name) / OBJECTS).mkdir()
         # The folder is the owner's alone (0700), and goes once workerd has read it.
-        with tempfile.TemporaryDirectory(dir=self._work_dir) as folder:
+        with tempfile.TemporaryDirectory(dir=self._work_dir.resolve()) as folder:
             _write(Path(folder), self._version)
             async with _control_pipe() as (reader, descriptor):
                 try:
@@ -161,6 +169,7 @@ class WorkerdProcess:
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=STDOUT,
+                cwd=self._home.name if self._home else None,
                 env=dict(self._version.environment),
                 pass_fds=(control,),
                 start_new_session=True,  # an interrupt from the terminal is the sandbox's to handle
