@@ -23,7 +23,12 @@ from portcullis.sandbox.apigee.runtime.policies.json_threat_protection import JS
 from portcullis.sandbox.apigee.runtime.policies.json_to_xml import JSONToXML
 from portcullis.sandbox.apigee.runtime.policies.key_value_map_operations import KeyValueMapOperations
 from portcullis.sandbox.apigee.runtime.policies.message_logging import MessageLogging
-from portcullis.sandbox.apigee.runtime.policies.oauth import OAuthV2
+from portcullis.sandbox.apigee.runtime.policies.oauth import (
+    DeleteOAuthV2Info,
+    GetOAuthV2Info,
+    OAuthV2,
+    SetOAuthV2Info,
+)
 from portcullis.sandbox.apigee.runtime.policies.quota import Quota
 from portcullis.sandbox.apigee.runtime.policies.raise_fault import RaiseFault
 from portcullis.sandbox.apigee.runtime.policies.regular_expression_protection import RegularExpressionProtection
@@ -44,9 +49,11 @@ REGISTRY: dict[str, type[Policy]] = {
         BasicAuthentication,
         CORS,
         DecodeJWT,
+        DeleteOAuthV2Info,
         ExtractVariables,
         FlowCallout,
         GenerateJWT,
+        GetOAuthV2Info,
         InvalidateCache,
         JavaScript,
         JSONThreatProtection,
@@ -62,6 +69,7 @@ REGISTRY: dict[str, type[Policy]] = {
         ResetQuota,
         ResponseCache,
         ServiceCallout,
+        SetOAuthV2Info,
         SpikeArrest,
         VerifyAPIKey,
         VerifyJWT,

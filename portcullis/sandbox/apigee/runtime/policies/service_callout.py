@@ -100,10 +100,14 @@ class ServiceCallout(Policy):
     async def execute(self, context: Context) -> None:
         """Make the request and send it; raises `Fault`."""
         request = self._message(context)
+        before = request.path
         scene = Scene(context, request, "steps.servicecallout", f"ServiceCallout[{self.name}]", self.strict)
         for operation in self.operations:
             operation(scene)
         sent = request.copy()
+        if self.request in {"request", "message"} and sent.path == before:
+            # The path of the flow's own request leads to this proxy, not to the service.
+            sent.path = ""
         if self.clears and request is not context.variables.messages.get("request"):
             request.content = b""
         if self.response:
@@ -162,10 +166,9 @@ class ServiceCallout(Policy):
         wanted = context.variables.text(variable)
         if wanted and wanted != context.session.get(ours):
             base = wanted
-        # The path of the flow's own request leads to this proxy, not to the service.
-        path = "" if self.request in {"request", "message"} else request.path
+        path, _, more = request.path.partition("?")
         plain, question, own = base.partition("?")
-        query = "&".join(part for part in (own, request.querystring) if part)
+        query = "&".join(part for part in (own, more, request.querystring) if part)
         url = plain.rstrip("/") + f"/{path.lstrip('/')}" if path else plain
         url = f"{url}?{query}" if query or question else url
         parts = urlsplit(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.faults import Fault, reason_phrase
 from portcullis.sandbox.apigee.runtime.message import Message
 
@@ -31,6 +32,14 @@ def token_fault(error: RequestError, *, answers: bool, rfc: bool) -> Fault:
     fault = Fault(f"steps.oauth.v2.{error.error if rfc else error.code}", error.cause, status)
     if answers or rfc:
         fault.message = _answer(error, status, rfc=rfc)
+    return fault
+
+
+def refused(context: Context, policy: str, error: RequestError, *, answers: bool, rfc: bool) -> Fault:
+    """Return the fault of a refused request, with the variables that tell of it set."""
+    fault = token_fault(error, answers=answers, rfc=rfc)
+    prefix = f"oauthV2.{policy}"
+    context.variables.fill({f"{prefix}.fault.name": fault.name, f"{prefix}.fault.cause": error.cause})
     return fault
 
 

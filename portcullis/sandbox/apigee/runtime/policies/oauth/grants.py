@@ -6,7 +6,6 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portcullis.sandbox.apigee.runtime.context import Context
@@ -14,7 +13,9 @@ from portcullis.sandbox.apigee.runtime.faults import Fault
 from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.apigee.runtime.policies.base import Setting
 from portcullis.sandbox.apigee.runtime.policies.consumers import Consumer, check_active, find_consumer
-from portcullis.sandbox.apigee.runtime.policies.oauth.errors import RequestError, token_fault
+from portcullis.sandbox.apigee.runtime.policies.oauth.codes import spend
+from portcullis.sandbox.apigee.runtime.policies.oauth.errors import RequestError, refused
+from portcullis.sandbox.apigee.runtime.policies.oauth.parts import Attribute, ends, granted, needed, optional, values_of
 from portcullis.sandbox.apigee.runtime.policies.oauth.tokens import (
     ACCESS_LENGTH,
     APPROVED,
@@ -34,15 +35,6 @@ EXTERNAL_STATUS = "oauth_external_authorization_status"
 
 
 @dataclass(frozen=True)
-class Attribute:
-    """A custom attribute of a token; one that is not displayed is kept, but not told the client."""
-
-    name: str
-    value: Setting
-    displayed: bool
-
-
-@dataclass(frozen=True)
 class Request:
     """Where the parts of a token request are, as names of variables, and how the policy answers it."""
 
@@ -50,6 +42,8 @@ class Request:
     client_id: str
     client_secret: str
     refresh_token: str
+    code: str
+    redirect_uri: str
     user_name: str
     password: str
     scope: str
@@ -80,37 +74,46 @@ class Generate:
     attributes: tuple[Attribute, ...]
 
     def run(self, context: Context) -> None:
-        """Issue an access token, with the password grant a refresh token too; raises `Fault`."""
+        """Issue an access token, with a grant of a user's a refresh token too; raises `Fault`."""
         try:
-            grant = _needed(context, self.request.grant_type)
+            grant = needed(context, self.request.grant_type)
             if grant not in self.grants:
                 raise RequestError("unsupported_grant_type", f"Unsupported grant type : {grant}", "invalid_request")
             client = authenticate(context, self.request)
             if grant == "password":
-                _needed(context, self.request.user_name)
-                _needed(context, self.request.password)
+                needed(context, self.request.user_name)
+                needed(context, self.request.password)
             issued = self._issued(context, client, grant)
-            access = _external(context, self.request.external_access) or new_token(ACCESS_LENGTH)
+            if grant == "authorization_code":
+                self._take_over(context, client, issued)
+            access = optional(context, self.request.external_access) or new_token(ACCESS_LENGTH)
             refresh = ""
-            if grant == "password":
-                refresh = _external(context, self.request.external_refresh) or new_token(REFRESH_LENGTH)
+            if grant != "client_credentials":
+                refresh = optional(context, self.request.external_refresh) or new_token(REFRESH_LENGTH)
                 issued.refresh_issued_at, issued.refresh_status = context.now, APPROVED
-                issued.refresh_expires_at = _ends(context, self.lives.refresh, REFRESH_SECONDS)
+                issued.refresh_expires_at = ends(context, self.lives.refresh, REFRESH_SECONDS)
         except RequestError as error:
-            raise _refused(context, self.policy, self.request, error) from None
+            raise refused(context, self.policy, error, answers=self.request.answers, rfc=self.request.rfc) from None
         store(context, issued, access, refresh)
         tell(context, self.policy, self.request, issued, access, refresh)
 
+    def _take_over(self, context: Context, client: Consumer, issued: Issued) -> None:
+        """Give the token what its code was issued with."""
+        kept = spend(context, needed(context, self.request.code), client, self.request.redirect_uri)
+        issued.scope = kept.scope
+        issued.end_user = issued.end_user or kept.end_user
+        issued.attributes = {**kept.attributes, **issued.attributes}
+        issued.hidden = [*kept.hidden, *issued.hidden]
+
     def _issued(self, context: Context, client: Consumer, grant: str) -> Issued:
-        values = {one.name: text for one in self.attributes if (text := one.value.text(context)) is not None}
         return Issued(
             **client_of(client),
-            scope=_scope(context, self.request.scope, client),
+            scope="" if grant == "authorization_code" else granted(context, self.request.scope, client),
             grant_type=grant,
             issued_at=context.now,
-            expires_at=_ends(context, self.lives.access, ACCESS_SECONDS),
-            end_user=(context.variables.text(self.request.end_user) if self.request.end_user else None) or "",
-            attributes=values,
+            expires_at=ends(context, self.lives.access, ACCESS_SECONDS),
+            end_user=optional(context, self.request.end_user),
+            attributes=values_of(context, self.attributes),
             hidden=[one.name for one in self.attributes if not one.displayed],
         )
 
@@ -128,17 +131,17 @@ class Refresh:
     def run(self, context: Context) -> None:
         """Exchange the refresh token; raises `Fault`."""
         try:
-            grant = _needed(context, self.request.grant_type)
+            grant = needed(context, self.request.grant_type)
             if grant != "refresh_token":
                 raise RequestError("unsupported_grant_type", f"Unsupported grant type : {grant}", "invalid_request")
-            presented = _needed(context, self.request.refresh_token)
+            presented = needed(context, self.request.refresh_token)
             client = authenticate(context, self.request)
             issued = self._found(context, presented, client)
         except RequestError as error:
-            raise _refused(context, self.policy, self.request, error) from None
+            raise refused(context, self.policy, error, answers=self.request.answers, rfc=self.request.rfc) from None
         refresh = presented if self.reuse else new_token(REFRESH_LENGTH)
         self._renew(context, issued, presented)
-        access = _external(context, self.request.external_access) or new_token(ACCESS_LENGTH)
+        access = optional(context, self.request.external_access) or new_token(ACCESS_LENGTH)
         store(context, issued, access, refresh)
         tell(context, self.policy, self.request, issued, access, refresh)
 
@@ -160,13 +163,12 @@ class Refresh:
         if not self.reuse:
             context.services.tokens.delete(context.place.organization, "refresh", presented)
             issued.refresh_issued_at = context.now
-            issued.refresh_expires_at = _ends(context, self.lives.refresh, REFRESH_SECONDS)
+            issued.refresh_expires_at = ends(context, self.lives.refresh, REFRESH_SECONDS)
         issued.issued_at = context.now
-        issued.expires_at = _ends(context, self.lives.access, ACCESS_SECONDS)
+        issued.expires_at = ends(context, self.lives.access, ACCESS_SECONDS)
         issued.refresh_count += 1
         issued.grant_type = "refresh_token"
-        values = {one.name: text for one in self.attributes if (text := one.value.text(context)) is not None}
-        issued.attributes.update(values)
+        issued.attributes.update(values_of(context, self.attributes))
 
 
 def authenticate(context: Context, request: Request) -> Consumer:
@@ -231,25 +233,6 @@ def tell(context: Context, policy: str, request: Request, issued: Issued, access
     context.variables.messages["response"] = answer
 
 
-def _refused(context: Context, policy: str, request: Request, error: RequestError) -> Fault:
-    fault = token_fault(error, answers=request.answers, rfc=request.rfc)
-    prefix = f"oauthV2.{policy}"
-    context.variables.fill({f"{prefix}.fault.name": fault.name, f"{prefix}.fault.cause": error.cause})
-    return fault
-
-
-def _needed(context: Context, variable: str) -> str:
-    """Return a parameter of the request; raises `RequestError` naming it where it is missing."""
-    value = context.variables.text(variable)
-    if not value:
-        raise RequestError("invalid_request", f"Required param : {variable.rpartition('.')[2]}")
-    return value
-
-
-def _external(context: Context, variable: str) -> str:
-    return (context.variables.text(variable) if variable else None) or ""
-
-
 def _basic(context: Context) -> tuple[str, str]:
     scheme, _, encoded = (context.variables.text("request.header.authorization") or "").partition(" ")
     if scheme.lower() != "basic":
@@ -260,35 +243,3 @@ def _basic(context: Context) -> tuple[str, str]:
         return "", ""
     client_id, _, secret = text.partition(":")
     return client_id, secret
-
-
-def _ends(context: Context, life: Setting, default: float) -> float | None:
-    """Return when a token's life ends; -1 is never."""
-    text = life.text(context)
-    if not text:
-        return context.now + default
-    try:
-        milliseconds = int(text)
-    except ValueError:
-        raise Fault("steps.oauth.v2.InvalidValueForExpiresIn", f"Invalid value for ExpiresIn : {text}", 500) from None
-    return None if milliseconds < 0 else context.now + milliseconds / 1000
-
-
-def _scope(context: Context, variable: str, client: Consumer) -> str:
-    """Return the scopes granted: those asked for that the products have, or all of them where none is asked for."""
-    offered = _offered(context, client.approved_products)
-    asked = ((context.variables.text(variable) if variable else None) or "").split()
-    if not asked:
-        return " ".join(offered)
-    granted = [scope for scope in asked if scope in offered]
-    if not granted:
-        raise RequestError("invalid_scope", "Invalid Scope")
-    return " ".join(granted)
-
-
-def _offered(context: Context, products: Sequence[str]) -> list[str]:
-    found: dict[str, None] = {}
-    for name in products:
-        product = context.services.store.get("apigee.products", f"{context.place.organization}/{name}") or {}
-        found.update(dict.fromkeys(scope for scope in product.get("scopes", []) if scope))
-    return list(found)

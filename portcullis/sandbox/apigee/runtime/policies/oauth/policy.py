@@ -8,19 +8,27 @@ from typing import Protocol, Self
 from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.elements import Node, elements
 from portcullis.sandbox.apigee.runtime.policies.base import Policy, Setting, Source, common, setting, template
-from portcullis.sandbox.apigee.runtime.policies.oauth.grants import Attribute, Generate, Lives, Refresh, Request
+from portcullis.sandbox.apigee.runtime.policies.oauth.codes import CodeRequest, GenerateCode
+from portcullis.sandbox.apigee.runtime.policies.oauth.grants import Generate, Lives, Refresh, Request
+from portcullis.sandbox.apigee.runtime.policies.oauth.parts import Attribute
 from portcullis.sandbox.apigee.runtime.policies.oauth.verification import Named, SetStatus, Verify
 from portcullis.sandbox.apigee.runtime.tokens import Kind
 
 GRANTS = frozenset({"client_credentials", "password", "authorization_code", "implicit"})
-SUPPORTED_GRANTS = frozenset({"client_credentials", "password"})
+SUPPORTED_GRANTS = frozenset({"client_credentials", "password", "authorization_code"})
 OPERATIONS = frozenset(
-    {"GenerateAccessToken", "RefreshAccessToken", "VerifyAccessToken", "ValidateToken", "InvalidateToken"}
+    {
+        "GenerateAccessToken",
+        "GenerateAuthorizationCode",
+        "InvalidateToken",
+        "RefreshAccessToken",
+        "ValidateToken",
+        "VerifyAccessToken",
+    }
 )
 OTHER_OPERATIONS = frozenset(
     {
         "GenerateAccessTokenImplicitGrant",
-        "GenerateAuthorizationCode",
         "GenerateJWTAccessToken",
         "GenerateJWTAccessTokenImplicitGrant",
         "RefreshJWTAccessToken",
@@ -42,7 +50,7 @@ class Operation(Protocol):
 
 @dataclass(frozen=True)
 class OAuthV2(Policy):
-    """Issues, refreshes, verifies, revokes and restores opaque tokens, by its `<Operation>`."""
+    """Issues, refreshes, verifies, revokes and restores opaque tokens, and issues codes, by its `<Operation>`."""
 
     type_name = "OAuthV2"
     fault_prefix = "oauthV2"
@@ -56,6 +64,7 @@ class OAuthV2(Policy):
                 "Attributes/Attribute @name @ref @display",
                 "ClientId",
                 "ClientSecret",
+                "Code",
                 "ExpiresIn @ref",
                 "ExternalAccessToken",
                 "ExternalAuthorization",
@@ -64,20 +73,24 @@ class OAuthV2(Policy):
                 "GenerateResponse @enabled",
                 "GrantType",
                 "PassWord",
+                "RedirectUri",
                 "RefreshToken",
                 "RefreshTokenExpiresIn @ref",
                 "ReuseRefreshToken",
+                "ResponseType",
                 "RFCCompliantRequestResponse",
                 "Scope",
+                "State",
                 "SupportedGrantTypes/GrantType",
                 "Tokens/Token @type @cascade",
                 "UserName",
             ]
         ),
-        # Every token is stored here, also one from outside; there is no cache to expire; the rest is of other grants.
+        # Every token is stored here, also one from outside; there is no cache to expire; formats are fixed.
         ignored="StoreToken\nCacheExpiryInSeconds\nGenerateErrorResponse/Format\nGenerateErrorResponse/Realm\n"
-        "GenerateResponse/Format\nGenerateResponse/Status\nGenerateResponse/RedirectUri\nCode\nRedirectUri\n"
-        "ResponseType\nState\nExternalAuthorizationCode\nPKCEEnabled",
+        "GenerateResponse/Format\nGenerateResponse/Status\nGenerateResponse/RedirectUri",
+        # A code is never accepted without the proof of possession that a policy asks for.
+        refused="ExternalAuthorizationCode\nPKCEEnabled",
     )
 
     operation: Operation
@@ -108,10 +121,12 @@ def _operation(node: Node, name: str) -> Operation:
     if operation in {"ValidateToken", "InvalidateToken"}:
         _refuse_lives(node, operation)
         return SetStatus(_named_tokens(node), "approved" if operation == "ValidateToken" else "revoked")
+    if operation == "GenerateAuthorizationCode":
+        return GenerateCode(name, _code_request(node), _life(node, "ExpiresIn"), attributes_of(node))
     lives = Lives(_life(node, "ExpiresIn"), _life(node, "RefreshTokenExpiresIn"))
     if operation == "RefreshAccessToken":
-        return Refresh(name, _request(node), lives, node.flag("ReuseRefreshToken", default=False), _attributes(node))
-    return Generate(name, _request(node), lives, _grants(node), _attributes(node))
+        return Refresh(name, _request(node), lives, node.flag("ReuseRefreshToken", default=False), attributes_of(node))
+    return Generate(name, _request(node), lives, _grants(node), attributes_of(node))
 
 
 def _refuse_lives(node: Node, operation: str) -> None:
@@ -128,6 +143,8 @@ def _request(node: Node) -> Request:
         client_id=node.words("ClientId", "request.formparam.client_id"),
         client_secret=node.words("ClientSecret", "request.formparam.client_secret"),
         refresh_token=node.words("RefreshToken", "request.formparam.refresh_token"),
+        code=node.words("Code", "request.formparam.code"),
+        redirect_uri=node.words("RedirectUri", "request.formparam.redirect_uri"),
         user_name=node.words("UserName", "request.formparam.username"),
         password=node.words("PassWord", "request.formparam.password"),
         scope=node.words("Scope"),
@@ -135,6 +152,19 @@ def _request(node: Node) -> Request:
         external=node.flag("ExternalAuthorization", default=False),
         external_access=node.words("ExternalAccessToken"),
         external_refresh=node.words("ExternalRefreshToken"),
+        answers=_enabled(node, "GenerateResponse"),
+        rfc=node.flag("RFCCompliantRequestResponse", default=False),
+    )
+
+
+def _code_request(node: Node) -> CodeRequest:
+    return CodeRequest(
+        response_type=node.words("ResponseType", "request.formparam.response_type"),
+        client_id=node.words("ClientId", "request.formparam.client_id"),
+        redirect_uri=node.words("RedirectUri", "request.formparam.redirect_uri"),
+        scope=node.words("Scope"),
+        state=node.words("State", "request.formparam.state"),
+        end_user=node.words("AppEndUser"),
         answers=_enabled(node, "GenerateResponse"),
         rfc=node.flag("RFCCompliantRequestResponse", default=False),
     )
@@ -159,14 +189,16 @@ def _grants(node: Node) -> frozenset[str]:
     listed = frozenset(found.text for found in node.find_all("SupportedGrantTypes/GrantType"))
     for grant in listed - GRANTS:
         raise node.error(f"InvalidGrantType: {grant!r} in <SupportedGrantTypes> is not known")
-    supported = listed & SUPPORTED_GRANTS
+    # Where none is listed these two are meant.
+    supported = SUPPORTED_GRANTS & (listed or {"authorization_code", "implicit"})
     if not supported:
-        shown = ", ".join(sorted(listed)) or "authorization_code and implicit, which stand where none is listed,"
-        raise node.error(f"the grant types {shown} are not supported; client_credentials and password are")
+        shown = ", ".join(sorted(listed))
+        raise node.error(f"the grant types {shown} are not supported; {', '.join(sorted(SUPPORTED_GRANTS))} are")
     return supported
 
 
-def _attributes(node: Node) -> tuple[Attribute, ...]:
+def attributes_of(node: Node) -> tuple[Attribute, ...]:
+    """Read `<Attributes>`."""
     return tuple(
         Attribute(found.attribute("name"), setting(found), found.flag_attribute("display", default=True))
         for found in node.find_all("Attributes/Attribute")

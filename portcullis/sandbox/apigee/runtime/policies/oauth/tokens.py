@@ -134,5 +134,7 @@ def token_variables(context: Context, prefix: str, issued: Issued, access: str, 
         values["refresh_token_status"] = issued.refresh_status
         values["refresh_token_issued_at"] = str(int(issued.refresh_issued_at * 1000))
         values["refresh_token_expires_in"] = str(seconds_left(issued.refresh_expires_at, now))
-    values.update({f"accesstoken.{name}": value for name, value in issued.attributes.items()})
+    for name, value in issued.attributes.items():
+        values[f"accesstoken.{name}"] = value
+        values.setdefault(name, value)
     return {f"{prefix}.{name}": value for name, value in values.items()}
