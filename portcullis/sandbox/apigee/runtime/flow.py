@@ -154,7 +154,9 @@ async def _run_step(context: Context, step: Step) -> None:
         try:
             await policy.execute(context)
         except Fault as fault:
-            variables.fill({policy.failed_variable: True, "fault.name": fault.name})
+            # With the policy's name, as the reference has it, and without, as bundles have it too.
+            failed = dict.fromkeys((policy.failed_variable, f"{policy.fault_prefix}.failed"), True)
+            variables.fill({**failed, "fault.name": fault.name})
             context.trace.add("fault", policy.name, fault.code)
             if not policy.continue_on_error:
                 raise

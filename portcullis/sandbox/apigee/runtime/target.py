@@ -19,6 +19,7 @@ from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.apigee.runtime.templates import Template
 from portcullis.sandbox.apigee.runtime.tls import Settings, TlsError, settings_of, tls_of
 from portcullis.sandbox.apigee.runtime.values import as_flag
+from portcullis.sandbox.loopback import ADDRESS
 
 _NOT_RETRIED = frozenset({"too_big", "bad_url"})
 """Failures that another server would not mend."""
@@ -213,6 +214,8 @@ def _fill_target(context: Context, url: str) -> None:
             "request.url": url,
             "target.host": parts.hostname or "",
             "target.port": _port(url),
+            # Every hostname leads to a listener here.
+            "target.ip": ADDRESS,
             "target.scheme": parts.scheme,
             "target.basepath": parts.path,
             "target.ssl.enabled": parts.scheme == "https",

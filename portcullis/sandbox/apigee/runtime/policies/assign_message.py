@@ -75,34 +75,42 @@ class AssignMessage(Policy):
 
     async def execute(self, context: Context) -> None:
         """Run the operations; raises `Fault`."""
-        scene = Scene(context, self._target(context), "steps.assignmessage", self._label, self.strict)
+        name, existing = self._target(context)
+        message = existing or Message(
+            self.to_type or ("request" if context.phase == "request" else "response"), path=""
+        )
+        scene = Scene(context, message, "steps.assignmessage", self._label, self.strict)
         for operation in self.operations:
             operation(scene)
+        # What the new message replaces could be read until here.
+        if existing is None:
+            self._install(context, name, message)
 
     @property
     def _label(self) -> str:
         return f"AssignMessage[{self.name}]"
 
-    def _target(self, context: Context) -> Message:
-        """Return the message to work on: an existing one, unless a new one is wanted.
+    def _target(self, context: Context) -> tuple[str, Message | None]:
+        """Return the name of the message to work on and it, or `None` where a new one is wanted.
 
         One that is not there is made, unless `createNew` is `false` or the runtime makes it itself.
         """
         name = self.to_name or self.to_type or "message"
+        if not self.to_name and self.to_type == "request" and not self.create_new and context.phase != "request":
+            # `type` says what to make, and nothing is made: bundles answer in a response flow like this.
+            name = "message"
         existing = context.message(name)
         if existing is None and isinstance(held := context.variables.get(name), Message):
             existing = held
         if existing is not None and not self.create_new:
-            return existing
+            return name, existing
         # A response can be made before there is one: with no target it is what the client gets.
         early = name == "response" and context.phase == "request"
         made_elsewhere = name in {"request", "response", "message", "error"}
         if not early and not self.create_new and (self.create_new is False or made_elsewhere):
             text = f"{self._label}: value of variable {name} is not of type Message"
             raise Fault("steps.assignmessage.VariableOfNonMsgType", text)
-        made = Message(self.to_type or ("request" if context.phase == "request" else "response"), path="")
-        self._install(context, name, made)
-        return made
+        return name, None
 
     @staticmethod
     def _install(context: Context, name: str, made: Message) -> None:
