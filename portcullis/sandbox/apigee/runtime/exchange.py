@@ -35,6 +35,7 @@ _HOP_BY_HOP = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "expect",
         "content-length",
         "host",
         # The client unpacks what the target packed.
@@ -158,6 +159,8 @@ class Exchange:
             if len(self._loopback) >= _MAX_CLIENTS:
                 self._loopback.clear()
             client = httpx.AsyncClient(verify=_context(tls), trust_env=False, follow_redirects=False)
+            # A gateway adds nothing to what it forwards.
+            client.headers.clear()
             self._loopback[tls] = client
         return client
 

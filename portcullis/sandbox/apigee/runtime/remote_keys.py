@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import httpx
-
+from portcullis.sandbox.apigee.runtime.exchange import Exchange, ExchangeError, Timeouts
+from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.clock import Clock
-from portcullis.sandbox.network import Network
 
 LIFE_SECONDS = 300
 TIMEOUT_SECONDS = 10.0
@@ -18,10 +17,10 @@ class RemoteKeysError(Exception):
 
 
 class RemoteKeys:
-    """Fetches key sets over the sandbox's network."""
+    """Fetches key sets as targets are called: over the sandbox's network, or from loopback."""
 
-    def __init__(self, network: Network, clock: Clock) -> None:
-        self._network = network
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self._exchange = exchange
         self._clock = clock
         self._cache: dict[str, tuple[float, str]] = {}
 
@@ -30,12 +29,13 @@ class RemoteKeys:
         cached = self._cache.get(uri)
         if cached is not None and self._clock.now() < cached[0]:
             return cached[1]
+        timeouts = Timeouts(TIMEOUT_SECONDS, TIMEOUT_SECONDS)
         try:
-            answer = await self._network.send("GET", uri, timeout=TIMEOUT_SECONDS)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise RemoteKeysError(f"{type(error).__name__} while fetching {uri}") from None
-        if not answer.is_success or len(answer.content) > MAX_BYTES:
-            raise RemoteKeysError(f"{uri} answered {answer.status_code}")
+            answer = await self._exchange.send(Message("request"), uri, timeouts, max_bytes=MAX_BYTES)
+        except ExchangeError as error:
+            raise RemoteKeysError(f"{error.failure} while fetching {uri}") from None
+        if not 200 <= answer.status < 300:
+            raise RemoteKeysError(f"{uri} answered {answer.status}")
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
         self._cache[uri] = (self._clock.now() + LIFE_SECONDS, answer.text)

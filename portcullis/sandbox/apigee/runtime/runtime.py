@@ -49,17 +49,18 @@ class Runtime:
     """The message processor of one sandbox."""
 
     def __init__(self, store: Store, network: Network, clock: Clock, logs: LogSink) -> None:
+        exchange = Exchange(network)
         self._services = Services(
             store=store,
             network=network,
             clock=clock,
             logs=logs,
             maps=KeyValueMaps(store, clock),
-            keys=RemoteKeys(network, clock),
+            keys=RemoteKeys(exchange, clock),
             spikes=Spikes(),
             caches=Caches(clock),
             tokens=Tokens(store, clock),
-            exchange=Exchange(network),
+            exchange=exchange,
             balancing=Balancing(clock),
         )
         self._deployments = Deployments(store)
