@@ -1,4 +1,4 @@
-"""Shared flows, flow hooks, keystores, references, resource files and debug masks over the API."""
+"""Shared flows, flow hooks, keystores, references, resource files, debug masks, and maps of every scope."""
 
 from __future__ import annotations
 
@@ -182,3 +182,30 @@ async def test_a_debug_mask_is_changed_member_by_member(api: Api) -> None:
     assert more == {"name": mask, "variables": ["a", "b"], "namespaces": {"x": "urn:x"}}
     assert await api.ok("PATCH", f"{mask}?updateMask=variables,namespaces", {}) == {"name": mask}
     assert (await api.error("PATCH", f"{mask}?updateMask=other", {}))["code"] == 400
+
+
+# ---- key value maps ----
+
+
+@pytest.mark.parametrize("owner", [ORG, ENV, f"{ORG}/apis/store"])
+async def test_a_map_belongs_to_organization_environment_or_proxy(api: Api, owner: str) -> None:
+    await api.upload("store", make_bundle("store"))
+    others = {ORG, ENV, f"{ORG}/apis/store"} - {owner}
+    await api.ok("POST", f"{owner}/keyvaluemaps", {"name": "limits"})
+    entry = {"name": "a", "value": "1"}
+    assert await api.ok("POST", f"{owner}/keyvaluemaps/limits/entries", entry) == entry
+    assert await api.ok("GET", f"{owner}/keyvaluemaps") == ["limits"]
+    assert await api.ok("GET", f"{owner}/keyvaluemaps/limits/entries/a") == entry
+    for other in others:
+        assert await api.ok("GET", f"{other}/keyvaluemaps") == []
+        assert (await api.error("GET", f"{other}/keyvaluemaps/limits/entries/a"))["code"] == 404
+    await api.ok("DELETE", f"{owner}/keyvaluemaps/limits")
+    assert await api.ok("GET", f"{owner}/keyvaluemaps") == []
+
+
+async def test_the_maps_of_a_proxy_are_gone_with_it(api: Api) -> None:
+    await api.upload("store", make_bundle("store"))
+    await api.ok("POST", f"{ORG}/apis/store/keyvaluemaps", {"name": "limits"})
+    await api.ok("DELETE", f"{ORG}/apis/store")
+    await api.upload("store", make_bundle("store"))
+    assert await api.ok("GET", f"{ORG}/apis/store/keyvaluemaps") == []

@@ -1,10 +1,22 @@
-"""Key value maps of an environment, and their entries. On Apigee X every map is encrypted; the API answers in clear."""
+"""Key value maps of an organization, an environment or a proxy, and their entries.
+
+On Apigee X every map is encrypted; the API answers in clear.
+"""
 
 from __future__ import annotations
 
 from portcullis.sandbox.apigee.management.errors import already_exists, bad_field, not_found
 from portcullis.sandbox.apigee.management.messages import BOOL, TEXT, check, require, require_name
-from portcullis.sandbox.apigee.management.service import ENTRIES, MAPS, Answer, Call, Endpoint, Service
+from portcullis.sandbox.apigee.management.service import (
+    ENTRIES,
+    MAPS,
+    ORGANIZATION_SCOPE,
+    PROXIES,
+    Answer,
+    Call,
+    Endpoint,
+    Service,
+)
 from portcullis.sandbox.store import JsonObject
 
 MAX_VALUE_BYTES = 512 * 1024
@@ -15,17 +27,39 @@ _ENTRY = {"name": TEXT, "value": TEXT}
 
 
 def _described(call: Call) -> str:
-    org, env, name = (call.names[part] for part in ("org", "env", "map"))
-    scope = f"ScopeType ='ENVIRONMENTS', Organization = '{org}', Environment = '{env}'"
+    org, name = call.names["org"], call.names["map"]
+    if "env" in call.names:
+        scope = f"ScopeType ='ENVIRONMENTS', Organization = '{org}', Environment = '{call.names['env']}'"
+    elif "api" in call.names:
+        scope = f"ScopeType ='APIS', Organization = '{org}', ApiProxy = '{call.names['api']}'"
+    else:
+        scope = f"ScopeType ='ORGANIZATIONS', Organization = '{org}'"
     return f"KeyValueMap(Scope=KeyValueMapScope {{{scope}}},Map={name})"
+
+
+def _owner(service: Service, call: Call) -> str:
+    """Return the key of what the map belongs to, which must be there."""
+    if "env" in call.names:
+        service.environment(call)
+        return call.key("org", "env")
+    service.organization(call)
+    if "api" not in call.names:
+        return f"{call.names['org']}/{ORGANIZATION_SCOPE}"
+    called = f"organizations/{call.names['org']}/apis/{call.names['api']}"
+    service.find(PROXIES, call.key("org", "api"), called)
+    return f"{call.names['org']}/apis/{call.names['api']}"
+
+
+def _key(service: Service, call: Call, *names: str) -> str:
+    return "/".join([_owner(service, call), *(call.names[name] for name in names)])
 
 
 def _create(service: Service, call: Call) -> Answer:
     body = check(call.body, {"name": TEXT, "encrypted": BOOL}, "key_value_map")
-    service.environment(call)
+    owner = _owner(service, call)
     require(body, "key_value_map", "name")
     require_name(body["name"], r"[A-Za-z0-9._-]+", "key_value_map.name")
-    key = f"{call.key('org', 'env')}/{body['name']}"
+    key = f"{owner}/{body['name']}"
     if service.store.get(MAPS, key):
         raise already_exists(
             f"KeyValueMap {body['name']} already exists", "keyvaluemap.service.KeyValueMapAlreadyExists"
@@ -36,16 +70,14 @@ def _create(service: Service, call: Call) -> Answer:
 
 
 def _map(service: Service, call: Call) -> JsonObject:
-    service.environment(call)
-    document = service.store.get(MAPS, call.key("org", "env", "map"))
+    document = service.store.get(MAPS, _key(service, call, "map"))
     if document is None:
         raise not_found(f"{_described(call)} does not exist")
     return document
 
 
 def _list(service: Service, call: Call) -> Answer:
-    service.environment(call)
-    return [item["name"] for item in service.list(MAPS, call.key("org", "env"))]
+    return [item["name"] for item in service.list(MAPS, _owner(service, call))]
 
 
 def _get(service: Service, call: Call) -> Answer:
@@ -54,7 +86,7 @@ def _get(service: Service, call: Call) -> Answer:
 
 def _delete(service: Service, call: Call) -> Answer:
     document = _map(service, call)
-    key = call.key("org", "env", "map")
+    key = _key(service, call, "map")
     service.delete_all(ENTRIES, key)
     service.store.delete(MAPS, key)
     return document
@@ -78,7 +110,7 @@ def _checked_entry(call: Call, name: str) -> JsonObject:
 def _create_entry(service: Service, call: Call) -> Answer:
     _map(service, call)
     entry = _checked_entry(call, "")
-    key = f"{call.key('org', 'env', 'map')}/{entry['name']}"
+    key = f"{_key(service, call, 'map')}/{entry['name']}"
     if service.store.get(ENTRIES, key):
         raise already_exists(
             f"KeyValueMapEntry {entry['name']} already exists in map {call.names['map']}",
@@ -90,7 +122,7 @@ def _create_entry(service: Service, call: Call) -> Answer:
 
 def _entry(service: Service, call: Call) -> JsonObject:
     _map(service, call)
-    entry = service.store.get(ENTRIES, call.key("org", "env", "map", "entry"))
+    entry = service.store.get(ENTRIES, _key(service, call, "map", "entry"))
     if entry is None:
         raise not_found(f"{_described(call)} Entry={call.names['entry']} does not exist")
     return entry
@@ -103,20 +135,20 @@ def _get_entry(service: Service, call: Call) -> Answer:
 def _update_entry(service: Service, call: Call) -> Answer:
     _entry(service, call)
     entry = _checked_entry(call, call.names["entry"])
-    service.store.put(ENTRIES, call.key("org", "env", "map", "entry"), entry)
+    service.store.put(ENTRIES, _key(service, call, "map", "entry"), entry)
     return entry
 
 
 def _delete_entry(service: Service, call: Call) -> Answer:
     entry = _entry(service, call)
-    service.store.delete(ENTRIES, call.key("org", "env", "map", "entry"))
+    service.store.delete(ENTRIES, _key(service, call, "map", "entry"))
     return entry
 
 
 def _list_entries(service: Service, call: Call) -> Answer:
     """A page of the entries: `pageSize` of them, from the one that `pageToken` names."""
     _map(service, call)
-    entries = service.list(ENTRIES, call.key("org", "env", "map"))
+    entries = service.list(ENTRIES, _key(service, call, "map"))
     size, start = call.query.get("pageSize", ""), call.query.get("pageToken", "")
     count = min(int(size), _MAX_PAGE) if size.isdecimal() and int(size) else _DEFAULT_PAGE
     names = [entry["name"] for entry in entries]
@@ -127,17 +159,19 @@ def _list_entries(service: Service, call: Call) -> Answer:
     return {"keyValueEntries": entries[begin : begin + count], "nextPageToken": following}
 
 
-_MAPS = "organizations/{org}/environments/{env}/keyvaluemaps"
-_ENTRIES = f"{_MAPS}/{{map}}/entries"
+_HANDLERS = (
+    ("GET", "", _list),
+    ("POST", "", _create),
+    ("GET", "/{map}", _get),
+    ("DELETE", "/{map}", _delete),
+    ("GET", "/{map}/entries", _list_entries),
+    ("POST", "/{map}/entries", _create_entry),
+    ("GET", "/{map}/entries/{entry}", _get_entry),
+    ("PUT", "/{map}/entries/{entry}", _update_entry),
+    ("DELETE", "/{map}/entries/{entry}", _delete_entry),
+)
+_OWNERS = ("organizations/{org}/environments/{env}", "organizations/{org}/apis/{api}", "organizations/{org}")
 
-ENDPOINTS = (
-    Endpoint("GET", _MAPS, _list),
-    Endpoint("POST", _MAPS, _create),
-    Endpoint("GET", f"{_MAPS}/{{map}}", _get),
-    Endpoint("DELETE", f"{_MAPS}/{{map}}", _delete),
-    Endpoint("GET", _ENTRIES, _list_entries),
-    Endpoint("POST", _ENTRIES, _create_entry),
-    Endpoint("GET", f"{_ENTRIES}/{{entry}}", _get_entry),
-    Endpoint("PUT", f"{_ENTRIES}/{{entry}}", _update_entry),
-    Endpoint("DELETE", f"{_ENTRIES}/{{entry}}", _delete_entry),
+ENDPOINTS = tuple(
+    Endpoint(method, f"{owner}/keyvaluemaps{path}", handler) for owner in _OWNERS for method, path, handler in _HANDLERS
 )

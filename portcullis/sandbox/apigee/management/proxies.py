@@ -10,6 +10,8 @@ from portcullis.sandbox.apigee.management.kinds import KINDS, PROXY, Kind
 from portcullis.sandbox.apigee.management.messages import require_name
 from portcullis.sandbox.apigee.management.service import (
     BUNDLES,
+    ENTRIES,
+    MAPS,
     Answer,
     Call,
     Endpoint,
@@ -143,6 +145,9 @@ def _delete(kind: Kind, service: Service, call: Call) -> Answer:
     for number in proxy["revision"]:
         service.store.delete_blob(BUNDLES, bundle_key(kind, org, name, number))
     service.delete_all(kind.revisions, f"{org}/{name}")
+    if kind is PROXY:
+        for collection in (MAPS, ENTRIES):
+            service.delete_all(collection, f"{org}/apis/{name}")
     service.store.delete(kind.collection, f"{org}/{name}")
     return proxy
 

@@ -16,7 +16,7 @@ MAX_CACHED = 4096
 
 @dataclass(frozen=True)
 class Scope:
-    """Which map: `owner` is `O/E` for an environment, `O` for an organization, `O/apis/P[/R]` below a proxy."""
+    """Which map: `owner` is `O/E` for an environment, `O/-` for an organization, `O/apis/P` for a proxy."""
 
     owner: str
     map_name: str

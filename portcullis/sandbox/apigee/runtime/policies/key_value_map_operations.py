@@ -125,7 +125,7 @@ class KeyValueMapOperations(Policy):
     def _scope(self, context: Context) -> Scope:
         place = context.place
         owners = {
-            "organization": place.organization,
+            "organization": f"{place.organization}/-",
             "environment": f"{place.organization}/{place.environment}",
             "apiproxy": f"{place.organization}/apis/{place.bundle}",
             "policy": f"{place.organization}/apis/{place.bundle}/policies/{self.name}",
