@@ -27,8 +27,13 @@ TOKEN_LIFE_SECONDS: Final = 3600
 KID: Final = "bench"
 GATEWAY_HOST: Final = "api.acme.example"
 
-_CLIENT_CLAIMS: Final[Mapping[str, str]] = {"okta": "cid", "google": "azp", "rfc9068": "client_id"}
-_TYPES: Final[Mapping[str, str]] = {"okta": "at+jwt", "google": "JWT", "rfc9068": "at+jwt"}
+_CLIENT_CLAIMS: Final[Mapping[str, str]] = {
+    "okta": "cid",
+    "google": "azp",
+    "auth0": "azp",
+    "rfc9068": "client_id",
+}
+_TYPES: Final[Mapping[str, str]] = {"okta": "at+jwt", "google": "JWT", "auth0": "JWT", "rfc9068": "at+jwt"}
 
 MakeRequests: TypeAlias = Callable[[int], list[bytes]]
 """Makes so many requests, as the bytes that are sent."""

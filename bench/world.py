@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ LIMITER: Final = "bench:limiter"
 BUILD_SECONDS: Final = 60
 START_SECONDS: Final = 30
 STOP_SECONDS: Final = 5
+
+PROJECT: Final = Path(__file__).resolve().parent.parent
 
 _WORKERS: Final = Path(__file__).parent / "workers"
 
@@ -79,12 +81,50 @@ def running_world(project: Path, contract: Contract, traffic: Traffic) -> Genera
             yield world
 
 
+@contextmanager
+def gateways_world(contracts: Mapping[str, Contract], traffic: Traffic, folder: Path) -> Generator[World]:
+    """Run the gateway once for each contract, by the name of its port, with one KV that keeps what is put.
+
+    Raises:
+        BenchError: as `running_world`.
+    """
+    try:
+        binary = find_workerd(PROJECT)
+    except EdgeError as problem:
+        raise BenchError(str(problem)) from None
+    any_contract = next(iter(contracts.values()))
+    _write_files(PROJECT, any_contract, traffic, folder)
+    for name, contract in contracts.items():
+        _write_json(folder / f"{name}.json", _policy(contract))
+    (folder / "config.capnp").write_text(document(_gateways_config(contracts, traffic.issuer_host)), encoding="utf-8")
+    with _workerd(binary, folder, len(contracts)) as world:
+        yield world
+
+
+def _gateways_config(contracts: Mapping[str, Contract], issuer_host: str) -> Mapping[str, Value]:
+    # One ring and one salt for all, as the isolates of one version have.
+    bindings = [_origin(), *_gateway_bindings(next(iter(contracts.values())))]
+    services: dict[str, Value] = {
+        **{name: _worker("index.js", bindings, "policy.json", f"{name}.json") for name in contracts},
+        **_surroundings(issuer_host),
+        "kv": _worker("memory_kv.js", []),
+    }
+    return _document(services, tuple(contracts))
+
+
+def _policy(contract: Contract) -> Mapping[str, Any]:
+    return policy_table(contract, f"https://{GATEWAY_HOST}", f"https://{APIGEE_HOST}/{contract.api.name}")
+
+
+def _origin() -> Value:
+    return {"name": "APIGEE_ORIGIN", "text": f"https://{APIGEE_HOST}"}
+
+
 def _write_files(project: Path, contract: Contract, traffic: Traffic, folder: Path) -> None:
     _build_gateway(project, folder / "index.js")
     for source in _WORKERS.glob("*.js"):
         shutil.copy(source, folder)
-    policy = policy_table(contract, f"https://{GATEWAY_HOST}", f"https://{APIGEE_HOST}/{contract.api.name}")
-    _write_json(folder / "policy.json", policy)
+    _write_json(folder / "policy.json", _policy(contract))
     _write_json(folder / "documents.json", traffic.issuer_documents)
     config = document(_config(contract, traffic.issuer_host))
     (folder / "config.capnp").write_text(config, encoding="utf-8")
@@ -108,34 +148,43 @@ def _build_gateway(project: Path, target: Path) -> None:
 
 
 def _config(contract: Contract, issuer_host: str) -> Mapping[str, Value]:
-    origin: Value = {"name": "APIGEE_ORIGIN", "text": f"https://{APIGEE_HOST}"}
+    services: dict[str, Value] = {
+        GATEWAY: _worker("index.js", [_origin(), *_gateway_bindings(contract)], "policy.json"),
+        PASS_THROUGH: _worker("pass_through.js", [_origin()]),
+        **_surroundings(issuer_host),
+        "kv": _worker("no_kv.js", []),
+    }
+    return _document(services, (GATEWAY, PASS_THROUGH))
+
+
+def _surroundings(issuer_host: str) -> dict[str, Value]:
+    """What the Workers talk to."""
     routes: list[Value] = [
         {"name": "APIGEE_HOST", "text": APIGEE_HOST},
         {"name": "ISSUER_HOST", "text": issuer_host},
         {"name": "UPSTREAM", "service": "upstream"},
         {"name": "ISSUER", "service": "issuer"},
     ]
-    services: dict[str, Value] = {
-        GATEWAY: _worker("index.js", [origin, *_gateway_bindings(contract)], "policy.json"),
-        PASS_THROUGH: _worker("pass_through.js", [origin]),
+    return {
         "internet": _worker("internet.js", routes),
         "upstream": _worker("upstream.js", []),
         "issuer": _worker("issuer.js", [], "documents.json"),
-        "kv": _worker("no_kv.js", []),
     }
+
+
+def _document(services: Mapping[str, Value], open_to_clients: Sequence[str]) -> Mapping[str, Value]:
     return {
         "services": [{"name": name, "worker": worker} for name, worker in services.items()],
         "extensions": [{"modules": [{"name": LIMITER, "esModule": Embed("limiter.js"), "internal": True}]}],
-        "sockets": [
-            {"name": name, "address": "127.0.0.1:0", "http": {}, "service": name} for name in (GATEWAY, PASS_THROUGH)
-        ],
+        "sockets": [{"name": name, "address": "127.0.0.1:0", "http": {}, "service": name} for name in open_to_clients],
     }
 
 
-def _worker(module: str, bindings: list[Value], data: str | None = None) -> Value:
+def _worker(module: str, bindings: list[Value], data: str | None = None, file: str | None = None) -> Value:
+    """A service; `data` is the name of a JSON module of its, and `file` the file that holds it, if not of that name."""
     modules: list[Value] = [{"name": module, "esModule": Embed(module)}]
     if data is not None:
-        modules.append({"name": data, "json": Embed(data)})
+        modules.append({"name": data, "json": Embed(file or data)})
     return {
         "modules": modules,
         "compatibilityDate": COMPATIBILITY_DATE,
@@ -165,7 +214,7 @@ def _limiter(name: str, product: Product) -> Value:
 
 
 @contextmanager
-def _workerd(binary: Path, folder: Path) -> Generator[World]:
+def _workerd(binary: Path, folder: Path, sockets: int = 2) -> Generator[World]:
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb", buffering=0) as control, (folder / "errors").open("wb") as errors:
         try:
@@ -184,7 +233,7 @@ def _workerd(binary: Path, folder: Path) -> Generator[World]:
         finally:
             os.close(write_end)
         try:
-            ports = _read_ports(control.fileno(), 2)
+            ports = _read_ports(control.fileno(), sockets)
             if ports is None:
                 said = (folder / "errors").read_text(encoding="utf-8", errors="replace")
                 raise BenchError(f"workerd did not start within {START_SECONDS} s: {said.strip() or 'it said nothing'}")

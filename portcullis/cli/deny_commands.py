@@ -23,7 +23,7 @@ By = Annotated[Kind, typer.Argument(help="What is denied.")]
 Value = Annotated[str, typer.Argument(help="The claim `jti` or `sub`, the client id, or the issuer's key id.")]
 IssuerName = Annotated[str, typer.Option("--issuer", help="The issuer's name in the contract.")]
 
-DELAY = "isolates see it within 40 s of KV, which takes up to 60 s or more"
+DELAY = "isolates see it within 50 s of KV, which takes up to 60 s or more"
 
 
 @deny_app.command("add")

@@ -108,8 +108,11 @@ export const MAX_TOKEN_CACHE_SECONDS = 60 * 60;
 /** Seconds between two looks at the revocation list, behind a request's back. */
 export const REVOCATION_REFRESH_SECONDS = 10;
 
-/** Seconds after which an isolate that slept looks at the list before it answers, for at most {@link KV_DEADLINE_MS}. */
-export const REVOCATION_STALE_SECONDS = 60;
+/**
+ * Seconds after which an isolate that is rarely called looks at the list before it answers, for at most
+ * {@link KV_DEADLINE_MS}: so no list in use is older than that, as long as KV answers.
+ */
+export const REVOCATION_STALE_SECONDS = 20;
 
 /** Seconds KV's own cache may answer for the revocation list: the shortest that Workers KV allows. */
 export const REVOCATION_KV_CACHE_SECONDS = 30;

@@ -120,7 +120,7 @@ describe("the revocation list of an isolate", () => {
     const { list, kv } = listed(null);
     await list.refresh(() => undefined);
     kv.holds = revoked(1, "ada");
-    at(60);
+    at(20);
     await list.refresh(() => undefined);
     expect(list.covers(CALLER)).toBe(true);
   });

@@ -1,0 +1,97 @@
+"""What remembering verified tokens is worth, tier by tier: `python -m bench.token_cache`; see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from bench.errors import BenchError
+from bench.load import send_batch
+from bench.traffic import make_traffic
+from bench.world import PROJECT, World, gateways_world
+from portcullis.contract import Contract, ContractError, TokenCache, load
+
+CONNECTIONS: Final = 8
+MAX_TOKENS: Final = 2_000
+MAX_ROUNDS: Final = 50
+
+VERIFY: Final = "verify"
+"""Remembers nothing: each token is verified each time."""
+ISOLATE: Final = "isolate"
+"""Remembers in the isolate."""
+WRITER: Final = "kv-writer"
+"""Verifies, and writes into KV."""
+KV: Final = "kv-reader"
+"""Another isolate with the same KV: it has not seen a token, and KV has."""
+
+_SETTINGS: Final = {
+    VERIFY: TokenCache(seconds=0, kv=False),
+    ISOLATE: TokenCache(seconds=300, kv=False),
+    WRITER: TokenCache(seconds=300, kv=True),
+    KV: TokenCache(seconds=300, kv=True),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark and return the exit status: 0, or 1 where nothing could be measured."""
+    parser = argparse.ArgumentParser(prog="python -m bench.token_cache", description=__doc__)
+    parser.add_argument("--rounds", type=int, choices=range(1, MAX_ROUNDS + 1), default=8, metavar="N")
+    parser.add_argument("--tokens", type=int, choices=range(1, MAX_TOKENS + 1), default=300, metavar="N")
+    options = parser.parse_args(arguments)
+    try:
+        asyncio.run(_run(options.rounds, options.tokens))
+    except (BenchError, ContractError) as problem:
+        print(f"bench.token_cache: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(rounds: int, tokens: int) -> None:
+    contract = load(PROJECT / "gateway.yaml")
+    traffic = make_traffic(contract)
+    [fresh] = [case for case in traffic.cases if case.name == "fresh-token"]
+    settings = {name: _with(contract, cache) for name, cache in _SETTINGS.items()}
+    with (
+        tempfile.TemporaryDirectory(prefix="portcullis-bench-") as folder,
+        gateways_world(settings, traffic, Path(folder)) as world,
+    ):
+        for name in _SETTINGS:  # The keys are fetched once for each isolate, and not in the time.
+            await _send(world, name, fresh.make(20))
+        rates: dict[str, list[float]] = {ISOLATE: [], KV: []}
+        for _ in range(rounds):
+            batch = fresh.make(tokens)
+            for name in (WRITER, ISOLATE):
+                await _send(world, name, batch)  # They see the tokens for the first time.
+            verify = await _send(world, VERIFY, batch)
+            for name in (ISOLATE, KV):
+                rates[name].append((await _send(world, name, batch)) / verify)
+    _report(rates, rounds, tokens)
+
+
+def _with(contract: Contract, cache: TokenCache) -> Contract:
+    edge = contract.edge.model_copy(update={"token_cache": cache})
+    return contract.model_copy(update={"edge": edge})
+
+
+async def _send(world: World, name: str, requests: Sequence[bytes]) -> float:
+    return len(requests) / await send_batch(world.ports[name], requests, 200, CONNECTIONS)
+
+
+def _report(rates: dict[str, list[float]], rounds: int, tokens: int) -> None:
+    print("Tokens that were seen before, against verifying each anew: requests per second, in one workerd process.")
+    print(f"Rounds: {rounds}; tokens in a round: {tokens}; connections: {CONNECTIONS}.\n")
+    print(f"{'remembered in':<16}{'min':>8}{'median':>8}{'max':>8}")
+    for name, ratios in rates.items():
+        numbers = "".join(f"{value:>8.2f}" for value in (min(ratios), median(ratios), max(ratios)))
+        print(f"{name:<16}{numbers}")
+    print("\nAbove 1, remembering is faster than verifying. This KV answers at once; a real one takes milliseconds.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
