@@ -106,9 +106,6 @@ def describe(prefix: str, found: Consumer, product: JsonObject, operation: Opera
         f"{prefix}.apiproduct.developer.quota.interval": interval,
         f"{prefix}.apiproduct.developer.quota.timeunit": unit,
         "apiproduct.name": product.get("name"),
-        "apiproduct.operation": operation.source or None,
-        "apiproduct.operation.resource": operation.resource,
-        "apiproduct.operation.methods": ",".join(operation.methods) or None,
         "apiproduct.developer.quota.limit": limit,
         "apiproduct.developer.quota.interval": interval,
         "apiproduct.developer.quota.timeunit": unit,
@@ -122,9 +119,14 @@ def describe(prefix: str, found: Consumer, product: JsonObject, operation: Opera
             values[f"{prefix}.{owner}.{attribute['name']}"] = attribute.get("value")
     for attribute in app.get("attributes", []):
         values.setdefault(f"{prefix}.{attribute['name']}", attribute.get("value"))
+    held: dict[str, Value] = {
+        "apiproduct.operation": operation.source or None,
+        "apiproduct.operation.resource": operation.resource,
+        "apiproduct.operation.methods": ",".join(operation.methods) or None,
+    }
     for attribute in operation.attributes:
-        values[f"apiproduct.operation.attributes.{attribute['name']}"] = attribute.get("value")
-    return values
+        held[f"apiproduct.operation.attributes.{attribute['name']}"] = attribute.get("value")
+    return {**values, **held, **{f"{prefix}.{name}": value for name, value in held.items()}}
 
 
 def _operation(context: Context, product: JsonObject) -> Operation | None:
