@@ -12,7 +12,15 @@ from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.apigee.runtime.policies.base import Setting
 from portcullis.sandbox.apigee.runtime.policies.consumers import Consumer, check_active, find_consumer
 from portcullis.sandbox.apigee.runtime.policies.oauth.errors import RequestError, refused
-from portcullis.sandbox.apigee.runtime.policies.oauth.parts import Attribute, ends, granted, needed, optional, values_of
+from portcullis.sandbox.apigee.runtime.policies.oauth.parts import (
+    Attribute,
+    check_external,
+    ends,
+    granted,
+    needed,
+    optional,
+    values_of,
+)
 from portcullis.sandbox.apigee.runtime.policies.oauth.tokens import new_token
 from portcullis.sandbox.store import JsonObject
 
@@ -58,6 +66,8 @@ class CodeRequest:
     scope: str
     state: str
     end_user: str
+    external: bool
+    external_code: str
     answers: bool
     rfc: bool
 
@@ -78,6 +88,8 @@ class GenerateCode:
             if needed(context, request.response_type) != "code":
                 raise RequestError("unsupported_response_type", "Response type must be code", "invalid_request")
             client = _client(context, needed(context, request.client_id))
+            if request.external:
+                check_external(context)
             sent = optional(context, request.redirect_uri)
             kept = Code(
                 client_id=str(client.credential["consumerKey"]),
@@ -90,7 +102,7 @@ class GenerateCode:
             )
         except RequestError as error:
             raise refused(context, self.policy, error, answers=request.answers, rfc=request.rfc) from None
-        code = new_token(CODE_LENGTH)
+        code = optional(context, request.external_code) or new_token(CODE_LENGTH)
         expires = ends(context, self.life, CODE_SECONDS)
         context.services.tokens.put(context.place.organization, "code", code, dict(vars(kept)), expires)
         context.variables.fill(kept.variables(f"oauthv2authcode.{self.policy}", code))

@@ -15,7 +15,15 @@ from portcullis.sandbox.apigee.runtime.policies.base import Setting
 from portcullis.sandbox.apigee.runtime.policies.consumers import Consumer, check_active, find_consumer
 from portcullis.sandbox.apigee.runtime.policies.oauth.codes import spend
 from portcullis.sandbox.apigee.runtime.policies.oauth.errors import RequestError, refused
-from portcullis.sandbox.apigee.runtime.policies.oauth.parts import Attribute, ends, granted, needed, optional, values_of
+from portcullis.sandbox.apigee.runtime.policies.oauth.parts import (
+    Attribute,
+    check_external,
+    ends,
+    granted,
+    needed,
+    optional,
+    values_of,
+)
 from portcullis.sandbox.apigee.runtime.policies.oauth.tokens import (
     ACCESS_LENGTH,
     APPROVED,
@@ -26,12 +34,9 @@ from portcullis.sandbox.apigee.runtime.policies.oauth.tokens import (
     new_token,
     token_variables,
 )
-from portcullis.sandbox.apigee.runtime.values import as_flag
 
 ACCESS_SECONDS, REFRESH_SECONDS = 1800.0, 63072000.0
 """The lives of tokens where the policy sets none: half an hour, and two years."""
-
-EXTERNAL_STATUS = "oauth_external_authorization_status"
 
 
 @dataclass(frozen=True)
@@ -187,8 +192,7 @@ def authenticate(context: Context, request: Request) -> Consumer:
     if found is None:
         raise RequestError("invalid_client", "ClientId is Invalid")
     if request.external:
-        if not as_flag(context.variables.get(EXTERNAL_STATUS)):
-            raise RequestError("invalid_client", "External authorization failed")
+        check_external(context)
     elif not hmac.compare_digest(secret.encode(), str(found.credential.get("consumerSecret", "")).encode()):
         raise RequestError("invalid_client", "Client credentials are invalid")
     try:

@@ -10,6 +10,9 @@ from portcullis.sandbox.apigee.runtime.faults import Fault
 from portcullis.sandbox.apigee.runtime.policies.base import Setting
 from portcullis.sandbox.apigee.runtime.policies.consumers import Consumer
 from portcullis.sandbox.apigee.runtime.policies.oauth.errors import RequestError
+from portcullis.sandbox.apigee.runtime.values import as_flag
+
+EXTERNAL_STATUS = "oauth_external_authorization_status"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ def needed(context: Context, variable: str) -> str:
 def optional(context: Context, variable: str) -> str:
     """Return what a variable holds; empty where it holds nothing, or none is named."""
     return (context.variables.text(variable) if variable else None) or ""
+
+
+def check_external(context: Context) -> None:
+    """Raise `RequestError` unless whoever authorizes in this policy's place has said yes."""
+    if not as_flag(context.variables.get(EXTERNAL_STATUS)):
+        raise RequestError("invalid_client", "External authorization failed")
 
 
 def ends(context: Context, life: Setting, default: float) -> float | None:

@@ -68,6 +68,7 @@ class OAuthV2(Policy):
                 "ExpiresIn @ref",
                 "ExternalAccessToken",
                 "ExternalAuthorization",
+                "ExternalAuthorizationCode",
                 "ExternalRefreshToken",
                 "GenerateErrorResponse @enabled",
                 "GenerateResponse @enabled",
@@ -90,7 +91,7 @@ class OAuthV2(Policy):
         ignored="StoreToken\nCacheExpiryInSeconds\nGenerateErrorResponse/Format\nGenerateErrorResponse/Realm\n"
         "GenerateResponse/Format\nGenerateResponse/Status\nGenerateResponse/RedirectUri",
         # A code is never accepted without the proof of possession that a policy asks for.
-        refused="ExternalAuthorizationCode\nPKCEEnabled",
+        refused="PKCEEnabled",
     )
 
     operation: Operation
@@ -165,6 +166,8 @@ def _code_request(node: Node) -> CodeRequest:
         scope=node.words("Scope"),
         state=node.words("State", "request.formparam.state"),
         end_user=node.words("AppEndUser"),
+        external=node.flag("ExternalAuthorization", default=False),
+        external_code=node.words("ExternalAuthorizationCode"),
         answers=_enabled(node, "GenerateResponse"),
         rfc=node.flag("RFCCompliantRequestResponse", default=False),
     )
