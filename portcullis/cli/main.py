@@ -35,6 +35,8 @@ fault_app = typer.Typer(no_args_is_help=True, help="Break hops of the sandbox, a
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(clock_app, name="clock")
 app.add_typer(fault_app, name="fault")
+host_app = typer.Typer(no_args_is_help=True, help="Lead hostnames of the sandbox to servers of your own.")
+app.add_typer(host_app, name="host")
 app.add_typer(deny_app, name="deny")
 ring_commands.add_to(app)
 
@@ -221,6 +223,32 @@ def fault_list(*, as_json: AsJson = False) -> None:
     """Show what is broken."""
     faults = connect(find_project()).call("GET", "/faults")
     say(faults, pairs(faults) or ["nothing is broken"], as_json=as_json)
+
+
+@host_app.command("set")
+def host_set(
+    hostname: Annotated[str, typer.Argument(help="The hostname that a proxy or a Worker calls.")],
+    url: Annotated[str, typer.Argument(help="Where it leads: http://127.0.0.1:PORT.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Lead a hostname to a server on this machine; https to it is served in clear there."""
+    connect(find_project()).call("PUT", f"/hosts/{hostname}", {"url": url})
+    say({hostname: url}, [f"{hostname} leads to {url}"], as_json=as_json)
+
+
+@host_app.command("clear")
+def host_clear(hostname: Annotated[str, typer.Argument(help="As in `host set`.")], *, as_json: AsJson = False) -> None:
+    """Lead a hostname nowhere any more."""
+    connect(find_project()).call("DELETE", f"/hosts/{hostname}")
+    say({hostname: None}, [f"{hostname} leads nowhere"], as_json=as_json)
+
+
+@host_app.command("list")
+def host_list(*, as_json: AsJson = False) -> None:
+    """Show which hostnames lead where."""
+    hosts = connect(find_project()).call("GET", "/hosts")
+    say(hosts, pairs(hosts) or ["no hostname leads to a server of yours"], as_json=as_json)
 
 
 @app.command("env")

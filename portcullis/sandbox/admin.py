@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from portcullis.sandbox.hosts import HostError, Hosts
 from portcullis.sandbox.identity import Directory, DirectoryError
 from portcullis.sandbox.logs import LogSink
 from portcullis.sandbox.network import Fault, Network
@@ -35,6 +36,7 @@ class Controls:
     status: Callable[[], JsonObject]
     directory: Directory
     network: Network
+    hosts: Hosts
     logs: LogSink
     traces: Callable[[], list[JsonObject]]
     reset: Callable[[], Awaitable[None]]
@@ -54,6 +56,8 @@ def create_app(controls: Controls) -> Starlette:
             Route("/traces", admin.traces, methods=["GET"]),
             Route("/faults", admin.faults, methods=["GET"]),
             Route("/faults/{hostname}", admin.set_fault, methods=["PUT", "DELETE"]),
+            Route("/hosts", admin.hosts, methods=["GET"]),
+            Route("/hosts/{hostname}", admin.lead_host, methods=["PUT", "DELETE"]),
             Route("/cron", admin.cron, methods=["POST"]),
             Route("/reset", admin.reset, methods=["POST"]),
             Route("/shutdown", admin.shutdown, methods=["POST"]),
@@ -114,6 +118,20 @@ class _Admin:
     async def set_fault(self, request: Request) -> Response:
         fault = _fault(await _json(request)) if request.method == "PUT" else None
         self._controls.network.set_fault(request.path_params["hostname"], fault)
+        return JSONResponse({})
+
+    async def hosts(self, _: Request) -> Response:
+        return JSONResponse(self._controls.hosts.all())
+
+    async def lead_host(self, request: Request) -> Response:
+        hosts, hostname = self._controls.hosts, request.path_params["hostname"]
+        if request.method == "DELETE":
+            hosts.forget(hostname)
+            return JSONResponse({})
+        try:
+            hosts.lead(hostname, str((await _json(request)).get("url", "")))
+        except HostError as problem:
+            raise _BadRequestError(str(problem)) from None
         return JSONResponse({})
 
     async def cron(self, request: Request) -> Response:

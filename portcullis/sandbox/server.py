@@ -25,6 +25,7 @@ from portcullis.sandbox.apigee import management, runtime
 from portcullis.sandbox.clock import SystemClock
 from portcullis.sandbox.cloudflare import api, edge
 from portcullis.sandbox.faulty import APIGEE_API_HOST, CLOUDFLARE_API_HOST, with_faults
+from portcullis.sandbox.hosts import Hosts
 from portcullis.sandbox.identity import Directory
 from portcullis.sandbox.logs import LogSink
 from portcullis.sandbox.loopback import bind, bind_preferring, url_of
@@ -88,6 +89,7 @@ class _Sandbox:
         self._logs = LogSink(options.state_dir / "logs" / "audit.jsonl")
         self._network = Network()
         self._directory = Directory(self._store)
+        self._hosts = Hosts(self._store)
         self._edge = edge.Edge(
             self._store,
             self._network,
@@ -137,6 +139,7 @@ class _Sandbox:
             status=self._status,
             directory=self._directory,
             network=self._network,
+            hosts=self._hosts,
             logs=self._logs,
             traces=self._runtime.traces.all,
             reset=self._reset,
@@ -174,7 +177,7 @@ class _Sandbox:
             return self._urls["backend"]
         if hostname in self._runtime.hostnames():
             return self._urls["apigee"]
-        return None
+        return self._hosts.resolve(hostname)
 
     def _status(self) -> JsonObject:
         issuers = {
