@@ -47,13 +47,19 @@ def drop_wait(settings: Settings) -> Bound:
 def exposure(settings: Settings) -> Bound:
     """How long after the promotion Apigee may accept a token of the revoked key, where it is dropped when that is due.
 
-    The minute that times are rounded up to, the wait, and V until every Apigee node has forgotten the key.
+    The update that promotes; E, within which another update may still find a node at the old ring, so that the wait
+    begins again with that one and the rounding of its time; the wait; the update that drops; and V until every Apigee
+    node has forgotten the key.
     """
-    edge, reuse, delivery = settings.edge_delay_seconds, settings.reuse_seconds, settings.delivery_seconds
-    verifiers = settings.verifier_delay_seconds
-    needed = MINUTE + drop_wait(settings).seconds + verifiers
-    numbers = f"{MINUTE} + E {edge} + U {reuse} + F {delivery} + V {verifiers} = {needed} s"
-    return Bound(needed, f"{MINUTE} + E + U + F + V", numbers)
+    edge, update, verifiers = settings.edge_delay_seconds, settings.update_seconds, settings.verifier_delay_seconds
+    again = update + settings.clock_error_seconds + MINUTE
+    wait = drop_wait(settings)
+    needed = update + edge + again + wait.seconds + update + verifiers
+    return Bound(
+        needed,
+        "update + E + update + d + 60 + (E + U + F) + update + V",
+        f"{update} + {edge} + {again} + ({wait.numbers}) + {update} + {verifiers} = {needed} s",
+    )
 
 
 def drop_due(ring: Ring, settings: Settings) -> int | None:
@@ -73,14 +79,14 @@ def refuse_unknown(ring: Ring, number: int) -> None:
         )
 
 
-def promote_next(ring: Ring, now: float) -> Ring:
+def promote_next(ring: Ring, now: float, settings: Settings) -> Ring:
     """`current` is compromised: `next` signs from now on. For a time that is not before `earliest`."""
-    return replace(advance(ring, now), revoked=ring.current)
+    return replace(advance(ring, now, settings), revoked=ring.current)
 
 
-def replace_next(ring: Ring, now: float) -> Ring:
+def replace_next(ring: Ring, now: float, settings: Settings) -> Ring:
     """`next` is compromised: a new key takes its place, and waits from now on as it did."""
-    return replace(unsettled(ring, now), seq=ring.seq + 1, next=ring.next + 1)
+    return replace(unsettled(ring, now, settings), seq=ring.seq + 1, next=ring.next + 1)
 
 
 def drop_previous(ring: Ring) -> Ring:

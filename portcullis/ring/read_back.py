@@ -41,7 +41,7 @@ def refuse_conflict(seq: int, found: ReadBack, kids: frozenset[str] | None = Non
             " was restored, or another one manages this gateway. Nothing was changed and the gateway serves. Restore"
             " the newest state (`pulumi stack history`, `pulumi stack import`). Where it is lost for good, delete this"
             f" state's RingGeneration (`pulumi state delete`): the next update begins a new ring at seq"
-            f" {found.worker_seq + 1}"
+            f" {found.worker_seq + 1}, whose keys Apigee does not know yet: callers are refused for some minutes"
         )
     if found.worker_seq == seq and kids is not None and found.worker_kids != kids:
         raise RingConflictError(
@@ -59,8 +59,8 @@ def lag(ring: Ring, found: ReadBack) -> str:
 def _lags(ring: Ring, found: ReadBack) -> Iterator[str]:
     if found.worker_seq < ring.seq:
         yield (
-            f"the Worker is at seq {found.worker_seq}, the ring at {ring.seq}: this update brings it up; see why the"
-            " last one did not"
+            f"the Worker is at seq {found.worker_seq}, the ring at {ring.seq}: an update was not finished, or has not"
+            " reached every edge location yet; this one finishes it"
         )
     missing = found.worker_kids - found.apigee_kids if found.apigee_kids is not None else frozenset[str]()
     if missing:

@@ -12,6 +12,8 @@ CLOCK_ERROR_SECONDS: Final = 5
 EDGE_PROPAGATION_SECONDS: Final = 120
 # From a write to the key value map until Apigee's runtime reads it (Q); Apigee promises no number, seconds are usual.
 APIGEE_PROPAGATION_SECONDS: Final = 60
+# From the decision of an update until it has written both tiers; a rotation writes a handful of resources.
+UPDATE_SECONDS: Final = 120
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Settings:
 
     F `delivery_seconds`, from minting a token until it is verified; U `reuse_seconds`, for which the edge may use a
     token again.
+
+    `update_seconds`, from the decision of an update until both tiers hold what it decided. No inequality names it: the
+    waits begin when it has passed.
     """
 
     period_seconds: int
@@ -44,6 +49,7 @@ class Settings:
     apigee_propagation_seconds: int = APIGEE_PROPAGATION_SECONDS
     delivery_seconds: int = 0
     reuse_seconds: int = 0
+    update_seconds: int = UPDATE_SECONDS
 
     @property
     def edge_delay_seconds(self) -> int:

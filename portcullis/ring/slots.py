@@ -20,8 +20,9 @@ class Ring:
     after the next step; `previous` signed before and is only trusted (None in a new ring and where it was dropped).
 
     Times are seconds since the epoch, on whole minutes, rounded up: `rotated_at`, when `current` took over;
-    `settled_at`, since when both tiers are taken to hold these slots, which is later where one was found to be behind
-    or where `next` was replaced. `revoked` is the previous key where it is compromised and still to be dropped.
+    `settled_at`, since when both tiers are taken to hold these slots, which is an update later, and later still where
+    one was found to be behind or where `next` was replaced. `revoked` is the previous key where it is compromised and
+    still to be dropped.
     """
 
     seq: int
@@ -43,28 +44,34 @@ class Ring:
         return (self.current, self.next)
 
 
-def begin(now: float, after_seq: int = 0) -> Ring:
+def begin(now: float, settings: Settings, after_seq: int = 0) -> Ring:
     """A new ring at `now`. Its seq and its keys are numbered after `after_seq`, what the deployed gateway holds."""
-    seq, minute = after_seq + 1, whole_minute(now)
-    return Ring(seq, current=seq, next=seq + 1, previous=None, rotated_at=minute, settled_at=minute)
+    seq = after_seq + 1
+    return Ring(
+        seq,
+        current=seq,
+        next=seq + 1,
+        previous=None,
+        rotated_at=whole_minute(now),
+        settled_at=_settled(now, settings),
+    )
 
 
-def advance(ring: Ring, now: float) -> Ring:
+def advance(ring: Ring, now: float, settings: Settings) -> Ring:
     """One slot on: `next` signs, `current` is only trusted, a new key is published, `previous` goes."""
-    minute = whole_minute(now)
     return Ring(
         seq=ring.seq + 1,
         current=ring.next,
         next=ring.next + 1,
         previous=ring.current,
-        rotated_at=minute,
-        settled_at=minute,
+        rotated_at=whole_minute(now),
+        settled_at=_settled(now, settings),
     )
 
 
-def unsettled(ring: Ring, now: float) -> Ring:
+def unsettled(ring: Ring, now: float, settings: Settings) -> Ring:
     """The wait begins again at `now`; a clock that went backwards makes it no shorter."""
-    return replace(ring, settled_at=max(ring.settled_at, whole_minute(now)))
+    return replace(ring, settled_at=max(ring.settled_at, _settled(now, settings)))
 
 
 def earliest(ring: Ring, settings: Settings) -> int:
@@ -91,3 +98,8 @@ def overdue_seconds(ring: Ring, settings: Settings, now: float) -> int:
 def whole_minute(seconds: float) -> int:
     """The end of the minute, so that a preview and the update a moment later agree."""
     return math.ceil(seconds / MINUTE) * MINUTE
+
+
+def _settled(now: float, settings: Settings) -> int:
+    # d is in R_min once; this clock and that of a later run may be wrong in opposite directions.
+    return whole_minute(now + settings.update_seconds + settings.clock_error_seconds)

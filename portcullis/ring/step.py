@@ -66,13 +66,13 @@ def decide(
     """
     check_settings(settings)
     if ring is None:
-        return Decision(begin(now, found.worker_seq if found is not None else 0), "begun")
+        return Decision(begin(now, settings, found.worker_seq if found is not None else 0), "begun")
     ring = _checked(ring, revoke, found)
     behind = lag(ring, found) if found is not None else ""
     if revoke == ring.next:
-        return Decision(replace_next(ring, now), "next replaced", behind)
+        return Decision(replace_next(ring, now, settings), "next replaced", behind)
     if behind:
-        return Decision(unsettled(ring, now), "held", behind)
+        return Decision(unsettled(ring, now, settings), "held", behind)
     change = _due_change(ring, now, settings, mode, revoke)
     if change == "none":
         return Decision(ring, change)
@@ -82,7 +82,7 @@ def decide(
         return Decision(ring, "held", unread)
     if found is not None and found.canary == "refused":
         return Decision(ring, "held", _CANARY_REFUSED)
-    return Decision(promote_next(ring, now) if change == "promoted" else advance(ring, now), change)
+    return Decision(promote_next(ring, now, settings) if change == "promoted" else advance(ring, now, settings), change)
 
 
 def _due_change(

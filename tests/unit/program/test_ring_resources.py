@@ -25,6 +25,7 @@ SETTINGS: dict[str, Any] = {
     "key_cache_seconds": 300.0,
     "delivery_seconds": 20.0,
     "reuse_seconds": 0.0,
+    "update_seconds": 120.0,
     "mode": "auto",
     "revoke": 0.0,
     # What the program always says; `check` puts in where the ring stands.
@@ -116,7 +117,7 @@ def test_a_revoked_key_is_promoted_away_and_then_dropped(moved_clock: MovedClock
     promoted = _check(first, revoke=1.0)
     assert [promoted[slot] for slot in ("previous", "current", "next", "revoked")] == [1, 2, 3, 1]
     assert promoted["drops_at"] > promoted["rotated_at"]
-    moved_clock.move(HOUR + 240)
+    moved_clock.move(HOUR + 420)
     dropped = _check(promoted, revoke=1.0)
     assert [dropped[slot] for slot in ("generation", "previous", "current", "next", "revoked")] == [3, 0, 2, 3, 0]
     assert dropped["drops_at"] == ""

@@ -140,4 +140,7 @@ def test_a_revoked_key_is_waited_for_no_longer_than_a_retired_one() -> None:
     for settings in (LONG, SHORT, DEFAULTS):
         assert drop_wait(settings).seconds <= retain_after_use(settings).seconds
     assert drop_wait(SHORT).seconds == 90 + 30 + 20
-    assert str(exposure(SHORT)) == "60 + E + U + F + V: 60 + E 90 + U 30 + F 20 + V 390 = 590 s"
+    assert str(exposure(SHORT)) == (
+        "update + E + update + d + 60 + (E + U + F) + update + V:"
+        " 120 + 90 + 185 + (E 90 + U 30 + F 20 = 140 s) + 120 + 390 = 1045 s"
+    )

@@ -28,7 +28,13 @@ from portcullis.ring import (
 ROWS: list[dict[str, Any]] = YAML(typ="safe").load(Path(__file__).with_name("steps.yaml"))
 START = 1_700_000_040
 SETTINGS = Settings(
-    period_seconds=3600, token_life_seconds=60, leeway_seconds=10, key_cache_seconds=295, delivery_seconds=30
+    period_seconds=3600,
+    token_life_seconds=60,
+    leeway_seconds=10,
+    key_cache_seconds=300,
+    clock_error_seconds=0,
+    delivery_seconds=30,
+    update_seconds=0,
 )
 
 
@@ -67,7 +73,7 @@ def decided(row: dict[str, Any]) -> Decision:
     return decide(
         ring(row["from"]),
         seconds(row["now"]),
-        replace(SETTINGS, period_seconds=row.get("period", 60) * 60),
+        replace(SETTINGS, period_seconds=row.get("period", 60) * 60, update_seconds=row.get("update", 0) * 60),
         mode=row.get("mode", "auto"),
         revoke=row.get("revoke"),
         found=read_back(row.get("found")),
