@@ -132,6 +132,11 @@ class RingGeneration(Resource, module="ring", name="RingGeneration"):
 class SigningKeyProvider(ResourceProvider):
     """Makes a key pair once; afterwards there is nothing to change."""
 
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Refuse to make a key that is to sign at once: it was never published before (I1)."""
+        lost = not _olds and bool(news.get("was_next"))
+        return CheckResult(news, [CheckFailure("number", _lost(int(news["number"])))] if lost else [])
+
     def create(self, props: Props) -> CreateResult:
         """Generate the pair; the private half exists in this process and, as a secret, in the state."""
         private, public = generate_key(str(props["algorithm"]))
@@ -142,7 +147,8 @@ class SigningKeyProvider(ResourceProvider):
 class SigningKey(Resource, module="ring", name="SigningKey"):
     """A key pair that signs or will sign: `private_jwk` (a Pulumi secret) and `public_jwk`, both JSON (RFC 7517).
 
-    Deleted, and its private half with it, when the key after it begins to sign.
+    `was_next` says that it signs and was the next key before, so that the state must hold it already. Deleted, and its
+    private half with it, when the key after it begins to sign.
     """
 
     number: pulumi.Output[int]
@@ -150,11 +156,16 @@ class SigningKey(Resource, module="ring", name="SigningKey"):
     public_jwk: pulumi.Output[str]
     private_jwk: pulumi.Output[str]
 
-    def __init__(self, name: str, number: int, algorithm: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        props: Props = {"number": number, "algorithm": algorithm}
+    def __init__(
+        self, name: str, number: int, algorithm: str, *, was_next: bool, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        props: Props = {"number": number, "algorithm": algorithm, "was_next": was_next}
         unset = {"kid": None, "public_jwk": None, "private_jwk": None}
-        # A key keeps the algorithm it was made with: another algorithm comes with the next key.
-        own = pulumi.ResourceOptions(additional_secret_outputs=["private_jwk"], ignore_changes=["algorithm"])
+        own = pulumi.ResourceOptions(
+            additional_secret_outputs=["private_jwk"],
+            # A key keeps the algorithm it was made with: another one comes with the next key.
+            ignore_changes=["algorithm", "was_next"],
+        )
         super().__init__(SigningKeyProvider(), name, {**props, **unset}, pulumi.ResourceOptions.merge(opts, own))
 
 
@@ -170,10 +181,7 @@ class PublishedKeyProvider(ResourceProvider):
     def create(self, props: Props) -> CreateResult:
         """Publish the key; raises `ValueError` where the state has lost both halves of it."""
         if not props.get("public_jwk"):
-            raise ValueError(
-                f"key {int(props['number'])} is to stay published, but the state holds neither half of it: restore "
-                "the state from before it was lost, or run `pulumi state delete` on the ring to begin a new one"
-            )
+            raise ValueError(_lost(int(props["number"])))
         public = json.loads(props["public_jwk"])
         return CreateResult(id_=public["kid"], outs={**props, "kid": public["kid"]})
 
@@ -195,6 +203,14 @@ class PublishedKey(Resource, module="ring", name="PublishedKey"):
         # Kept beside the resource because a plain number is needed to name what is made of the key.
         self.key_number = number
         super().__init__(PublishedKeyProvider(), name, {"number": number, "public_jwk": public_jwk, "kid": None}, opts)
+
+
+def _lost(number: int) -> str:
+    return (
+        f"key {number} is part of the ring, but the state does not hold it: restore the state from before it was lost"
+        " (`pulumi stack history`, `pulumi stack import`), or delete this state's RingGeneration (`pulumi state"
+        " delete`) to begin a new ring, whose keys Apigee does not know yet: callers are refused for some minutes"
+    )
 
 
 def _ring(olds: Props) -> Ring | None:

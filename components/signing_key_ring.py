@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from components.ring_resources import PublishedKey, RingGeneration, SigningKey
-from portcullis.ring import Settings, worker_ring
+from portcullis.ring import Settings, is_new, worker_ring
 
 SLOTS = ("previous", "current", "next")
 
@@ -71,7 +71,7 @@ class SigningKeyRing(pulumi.ComponentResource):
         self.rotates_at = turn.rotates_at
         # The keys are made inside `apply` because their names hold their numbers. The slots are inputs that `check`
         # fills in, so they are known in every preview and no key is ever missing from one.
-        numbers = pulumi.Output.all(turn.previous, turn.current, turn.next)
+        numbers = pulumi.Output.all(self.generation, turn.previous, turn.current, turn.next)
         keys = numbers.apply(lambda known: self._make_keys(*(int(number) for number in known)))
         self.published_keys = keys.apply(lambda made: made[0])
         self.current_kid = keys.apply(lambda made: made[1].kid)
@@ -93,11 +93,20 @@ class SigningKeyRing(pulumi.ComponentResource):
             }
         )
 
-    def _make_keys(self, previous: int, current: int, following: int) -> tuple[list[PublishedKey], SigningKey]:
+    def _make_keys(
+        self, seq: int, previous: int, current: int, following: int
+    ) -> tuple[list[PublishedKey], SigningKey]:
         """Return every published key in the order of the slots, and the key that signs."""
+        new = is_new(seq, previous, current)
         parent = pulumi.ResourceOptions(parent=self)
         signing = {
-            number: SigningKey(f"{self._name}-signing-{number}", number, self._algorithm, parent)
+            number: SigningKey(
+                f"{self._name}-signing-{number}",
+                number,
+                self._algorithm,
+                was_next=number == current and not new,
+                opts=parent,
+            )
             for number in (current, following)
         }
         published = [

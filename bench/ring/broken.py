@@ -1,9 +1,9 @@
 """One rule broken at a time, all else as in a scenario that keeps it: what cannot fail proves nothing.
 
 A rule about numbers is broken by a world that is slower or more wrong than the settings allow for: the step itself
-refuses settings that break it. A rule about conduct is broken by updates that do not keep it. Where the read-back would
-save the day, neither side reads back. I0 is what is counted;
-I5 and I6 bound what the edge remembers of its clients' tokens, which has no part in this.
+refuses settings that break it. A rule about conduct is broken by updates that do not keep it. Where the guards would
+save the day, neither side has them. I0 is what is counted; I5 and I6 bound what the edge remembers of its clients'
+tokens, which has no part in this.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Broken:
         )
 
 
-BLIND: Final = Practice(reads_back=False)
+BLIND: Final = Practice(guarded=False)
 ON_TIME: Final = Scenario("rotations on time", nothing)
 UNREAD: Final = replace(ON_TIME, practice=BLIND)
 LONG: Final = Scenario("rotations on time, long-lived tokens", nothing, LONG_TOKENS, practice=BLIND)
@@ -90,7 +90,7 @@ BROKEN: Final = (
         Scenario("an older state is restored", older_state, periods=20),
         practice=BLIND,
     ),
-    Broken("I8, one slot in a run", "two slots in a run", ON_TIME, practice=Practice(steps_in_a_run=2)),
+    Broken("I8, one slot in a run", "two slots in a run", UNREAD, practice=Practice(guarded=False, steps_in_a_run=2)),
     Broken(
         "I8, both tiers at the same seq",
         "nothing is read back",
@@ -107,7 +107,7 @@ BROKEN: Final = (
         "I10, a key is named by its thumbprint",
         "keys are named by their slot",
         UNREAD,
-        practice=Practice(reads_back=False, names_keys_by_slot=True),
+        practice=Practice(guarded=False, names_keys_by_slot=True),
     ),
     Broken("I11, an overdue ring signs on", "it stops after 1000 s", MISSED, {"hard_sign_until": 1000}),
     Broken("I12, no gap", "entries are replaced in each update", ON_TIME, practice=Practice(replaces_entries=True)),

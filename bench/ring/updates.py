@@ -11,13 +11,12 @@ import copy
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from bench.ring.loop import Process
 from bench.ring.tiers import Clouds, Key, WorkerRing, skewed
 from portcullis.ring import (
-    Canary,
     Decision,
     Mode,
     ReadBack,
@@ -27,6 +26,8 @@ from portcullis.ring import (
     Settings,
     decide,
     due,
+    is_new,
+    refuse_conflict,
 )
 
 WRITES = 10
@@ -42,7 +43,8 @@ class State:
     ring: Ring | None = None
     keys: dict[int, Key] = field(default_factory=dict[int, Key])
     entries: set[int] = field(default_factory=set[int])
-    worker_seq: int = 0
+    worker: tuple[int, frozenset[str]] | None = None
+    """The Worker's ring as it was last written: its seq and its kids."""
 
     @property
     def seq(self) -> int:
@@ -54,7 +56,8 @@ class State:
 class Practice:
     """How updates are run. The defaults keep the rules; each other value breaks one."""
 
-    reads_back: bool = True
+    guarded: bool = True
+    """Reads back, sends the canary, and lets no key sign that was made just now."""
     steps_in_a_run: int = 1
     withdraws_before_deploying: bool = False
     replaces_entries: bool = False
@@ -69,8 +72,8 @@ class Weather:
     cloudflare_refuses: bool = False
     locks_are_lost: bool = False
     """Two updates may run at once."""
-    worker_goes_first: bool = False
-    """The Worker is written before Apigee, and though Apigee refuses."""
+    apigee_stores: Literal["the key", "another key", "nothing"] = "the key"
+    """What becomes of an entry that Apigee says it has written."""
     kill_after: int | None = None
     """The next update that moves the ring is killed after so many writes; half of the time it has done one more that
     is not in the state."""
@@ -92,6 +95,7 @@ class Updates:
         self.clouds, self.settings, self.practice = clouds, settings, practice
         self.weather = Weather()
         self.state = State()
+        self.deployed_from = State()
         self.mode: Mode = "auto"
         self.revoke: int | None = None
         self.outcomes: Counter[str] = Counter()
@@ -132,7 +136,7 @@ class Updates:
         decision = self._decide(state)
         self.outcomes[decision.change] += 1
         ring = state.ring = decision.ring
-        if decision.change == "promoted" and ring.previous is not None:
+        if decision.change == "promoted" and ring.previous in state.keys:
             self.promotions.append((state.keys[ring.previous], self.clouds.loop.now))
         left = None
         if decision.change not in ("none", "held"):
@@ -149,7 +153,7 @@ class Updates:
     def _decide(self, state: State) -> Decision:
         # Machines that run updates have clocks as wrong as any other's.
         now = self.clouds.loop.now + skewed(self.clouds.chance, self.settings.clock_error_seconds)
-        found = self._read_back(state, now) if self.practice.reads_back and state.ring is not None else None
+        found = self._read_back() if self.practice.guarded and state.ring is not None else None
         decision = decide(state.ring, now, self.settings, mode=self.mode, revoke=self.revoke, found=found)
         for _ in range(1, self.practice.steps_in_a_run):
             # Who takes the slot from the clock takes several at once after missed runs.
@@ -157,30 +161,22 @@ class Updates:
                 decision = decide(decision.ring, due(decision.ring, self.settings), self.settings)
         return decision
 
-    def _read_back(self, state: State, now: float) -> ReadBack:
-        """Ask any edge node what it holds, list Apigee's entries, and send a canary where a step is near."""
-        ring, chance = state.ring, self.clouds.chance
-        assert ring is not None
-        found = chance.choice(self.clouds.isolates).ring
-        canary: Canary = "not sent"
-        if now >= due(ring, self.settings) or self.revoke == ring.current:
-            key = state.keys.get(ring.next)
-            known = None if key is None else self.clouds.probe(chance.choice(self.clouds.verifiers), key.kid)
-            canary = "accepted" if known == key else "refused"
-        seq, kids = (0, frozenset[str]()) if found is None else (found.seq, found.kids)
-        return ReadBack(seq, kids, frozenset(self.clouds.entries), canary)
+    def _read_back(self) -> ReadBack:
+        """Ask any edge node what it holds."""
+        found = self.clouds.chance.choice(self.clouds.isolates).ring
+        return ReadBack(0, frozenset()) if found is None else ReadBack(found.seq, found.kids)
 
     def _writes(self, ring: Ring, state: State) -> Iterator[Write]:
         """What is to do, one by one; each looks at the weather when it is its turn."""
         yield lambda: None  # The generation is in the state.
         for number in ring.signing:
             if number not in state.keys:
-                yield lambda number=number: self._make_key(number, state)
+                yield lambda number=number: self._make_key(number, ring, state)
         if self.practice.withdraws_before_deploying:
             revoked = set[int]() if ring.revoked is None else {ring.revoked}
             yield from self._withdrawals(set(ring.published) - revoked, state)
-        parts = [self._publications(ring, state), self._deployment(ring, state)]
-        yield from itertools.chain(*(reversed(parts) if self.weather.worker_goes_first else parts))
+        yield from self._publications(ring, state)
+        yield from self._deployment(ring, state)
         yield from self._withdrawals(set(ring.published), state)
 
     def _publications(self, ring: Ring, state: State) -> Iterator[Write]:
@@ -191,14 +187,18 @@ class Updates:
                 yield lambda number=number: self._publish(number, state)
 
     def _deployment(self, ring: Ring, state: State) -> Iterator[Write]:
-        if state.worker_seq != ring.seq:
+        if self._worker_ring(ring, state) != state.worker:
+            if state.worker is not None:
+                yield lambda: self._send_canary(ring, state)
             yield lambda: self._deploy(ring, state)
 
     def _withdrawals(self, kept: set[int], state: State) -> Iterator[Write]:
         for number in sorted(state.entries - kept):
             yield lambda number=number: self._withdraw(number, state)
 
-    def _make_key(self, number: int, state: State) -> None:
+    def _make_key(self, number: int, ring: Ring, state: State) -> None:
+        if self.practice.guarded and number == ring.current and not is_new(ring.seq, ring.previous, ring.current):
+            raise StoppedError
         material = next(self._material)
         name = f"slot-{number % 3}" if self.practice.names_keys_by_slot else f"key-{material}"
         state.keys[number] = Key(name, material)
@@ -206,7 +206,9 @@ class Updates:
     def _publish(self, number: int, state: State) -> None:
         if self.weather.apigee_refuses:
             raise StoppedError
-        self.clouds.publish(state.keys[number])
+        key = state.keys[number]
+        if self.weather.apigee_stores != "nothing":
+            self.clouds.publish(key if self.weather.apigee_stores == "the key" else replace(key, material=-1))
         state.entries.add(number)
 
     def _withdraw(self, number: int, state: State) -> None:
@@ -215,9 +217,26 @@ class Updates:
         self.clouds.withdraw(state.keys[number].kid)
         state.entries.discard(number)
 
+    def _send_canary(self, ring: Ring, state: State) -> None:
+        """Ask any Apigee node for the key that is to sign, and the edge whether it is ahead."""
+        if not self.practice.guarded:
+            return
+        refuse_conflict(ring.seq, self._read_back(), self._kids(ring, state))
+        key = state.keys[ring.current]
+        if self.clouds.probe(self.clouds.chance.choice(self.clouds.verifiers), key.kid) != key:
+            raise StoppedError
+
     def _deploy(self, ring: Ring, state: State) -> None:
         if self.weather.cloudflare_refuses:
             raise StoppedError
-        kids = frozenset(state.keys[number].kid for number in ring.published)
-        self.clouds.deploy(WorkerRing(ring.seq, state.keys[ring.current], kids, self.clouds.loop.now))
-        state.worker_seq = ring.seq
+        self.clouds.deploy(
+            WorkerRing(ring.seq, state.keys[ring.current], self._kids(ring, state), self.clouds.loop.now)
+        )
+        state.worker = self._worker_ring(ring, state)
+        self.deployed_from = copy.deepcopy(state)
+
+    def _worker_ring(self, ring: Ring, state: State) -> tuple[int, frozenset[str]]:
+        return ring.seq, self._kids(ring, state)
+
+    def _kids(self, ring: Ring, state: State) -> frozenset[str]:
+        return frozenset(state.keys[number].kid for number in ring.published)

@@ -38,14 +38,14 @@ from portcullis.ring.inequalities import (
     tolerance,
 )
 from portcullis.ring.keys import ALGORITHMS, Algorithm, Jwk, generate_key, public_jwk, thumbprint
-from portcullis.ring.read_back import Canary, ReadBack, RingConflictError, lag, refuse_conflict
+from portcullis.ring.read_back import ReadBack, RingConflictError, lag, refuse_conflict
 from portcullis.ring.settings import (
     APIGEE_PROPAGATION_SECONDS,
     CLOCK_ERROR_SECONDS,
     EDGE_PROPAGATION_SECONDS,
     Settings,
 )
-from portcullis.ring.slots import Ring, begin, due, earliest, overdue_seconds
+from portcullis.ring.slots import Ring, begin, due, earliest, is_new, overdue_seconds
 from portcullis.ring.step import Change, Decision, Mode, decide
 from portcullis.ring.summary import summary
 from portcullis.ring.worker_secret import worker_ring
@@ -57,7 +57,6 @@ __all__ = [
     "EDGE_PROPAGATION_SECONDS",
     "Algorithm",
     "Bound",
-    "Canary",
     "Change",
     "Decision",
     "Inequality",
@@ -81,6 +80,7 @@ __all__ = [
     "exposure",
     "generate_key",
     "inequalities",
+    "is_new",
     "lag",
     "leeway_covers_clocks",
     "life_covers_delivery",

@@ -1,29 +1,22 @@
-"""What the deployed gateway holds, read from both tiers rather than remembered, and what that says of a ring."""
+"""What the deployed gateway holds, read from it rather than remembered, and what that says of a ring."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from portcullis.ring.slots import Ring
-
-Canary: TypeAlias = Literal["accepted", "refused", "not sent"]
 
 
 @dataclass(frozen=True)
 class ReadBack:
-    """What was found in the deployed gateway.
+    """What was found in the deployed gateway: the `seq` of the Worker's ring, and the kids that it publishes.
 
-    `worker_seq` is the seq of the ring in the deployed Worker (0 where none is deployed); `worker_kids` are the
-    published keys in that ring; `apigee_kids` those that Apigee holds, None where only the Worker was asked. `canary`
-    tells how Apigee answered a token signed with `next`.
+    The Worker tells of both tiers: it is given a ring only after Apigee was given the ring's keys and has accepted a
+    canary of the key that signs.
     """
 
     worker_seq: int
     worker_kids: frozenset[str]
-    apigee_kids: frozenset[str] | None = None
-    canary: Canary = "not sent"
 
 
 class RingConflictError(RuntimeError):
@@ -52,19 +45,10 @@ def refuse_conflict(seq: int, found: ReadBack, kids: frozenset[str] | None = Non
 
 
 def lag(ring: Ring, found: ReadBack) -> str:
-    """How the deployed gateway is behind `ring`, in one line that says what to do; empty where it is not."""
-    return "; ".join(_lags(ring, found))
-
-
-def _lags(ring: Ring, found: ReadBack) -> Iterator[str]:
-    if found.worker_seq < ring.seq:
-        yield (
-            f"the Worker is at seq {found.worker_seq}, the ring at {ring.seq}: an update was not finished, or has not"
-            " reached every edge location yet; this one finishes it"
-        )
-    missing = found.worker_kids - found.apigee_kids if found.apigee_kids is not None else frozenset[str]()
-    if missing:
-        yield (
-            f"Apigee lacks {len(missing)} key(s) of the Worker's ring ({', '.join(sorted(missing))}): run"
-            " `pulumi refresh`, then `pulumi up`"
-        )
+    """How the deployed gateway is behind `ring`, in one line; empty where it is not."""
+    if found.worker_seq >= ring.seq:
+        return ""
+    return (
+        f"the Worker is at seq {found.worker_seq}, the ring at {ring.seq}: an update was not finished, or has not"
+        " reached every edge location yet; this one finishes it"
+    )

@@ -44,6 +44,11 @@ class Ring:
         return (self.current, self.next)
 
 
+def is_new(seq: int, previous: int | None, current: int) -> bool:
+    """Whether these are the slots that `begin` filled: only there a key signs that was not the next one before."""
+    return not previous and seq == current
+
+
 def begin(now: float, settings: Settings, after_seq: int = 0) -> Ring:
     """A new ring at `now`. Its seq and its keys are numbered after `after_seq`, what the deployed gateway holds."""
     seq = after_seq + 1

@@ -21,10 +21,6 @@ from portcullis.ring.slots import Ring, advance, begin, due, earliest, unsettled
 Mode: TypeAlias = Literal["auto", "paused"]
 Change: TypeAlias = Literal["begun", "none", "rotated", "promoted", "next replaced", "revoked dropped", "held"]
 
-_CANARY_REFUSED = (
-    "Apigee refused a token signed with the next key: it stays the next one. See `portcullis audit` for the refusal"
-)
-
 
 @dataclass(frozen=True)
 class Decision:
@@ -55,11 +51,11 @@ def decide(
       signing (I11).
     - `revoke` is the number of a compromised key. Where it is in no slot any more there is nothing to do, so the
       setting may stay.
-    - `found` is what was read back of both tiers. Where one is behind, no step is taken and the wait begins again
-      (the update itself brings the tier up); where it is ahead, the state is old and nothing may be written (I7).
+    - `found` is what was read back of the deployed gateway. Where it is behind, no step is taken and the wait begins
+      again (the update itself brings it up); where it is ahead, the state is old and nothing may be written (I7).
       None where nothing was read: the decision then trusts the state.
-    - `unread` says why a deployed gateway could not be read, if so: a scheduled step waits until it can be (I8). A
-      revocation does not: what it promotes was trusted when the state was written.
+    - `unread` says why a deployed gateway could not be read, if so: a scheduled step waits until it can be (I8), and so
+      does the end of a revocation. Its beginning does not: what it promotes was trusted when the state was written.
 
     Raises RingSettingsError where the settings break an inequality, RingConflictError for an older state,
     RevocationError for a revocation that is not possible, or not yet.
@@ -74,15 +70,15 @@ def decide(
     if behind:
         return Decision(unsettled(ring, now, settings), "held", behind)
     change = _due_change(ring, now, settings, mode, revoke)
-    if change == "none":
-        return Decision(ring, change)
-    if change == "revoked dropped":
-        return Decision(drop_previous(ring), change)
-    if unread and change == "rotated":
+    if unread and change in ("rotated", "revoked dropped"):
         return Decision(ring, "held", unread)
-    if found is not None and found.canary == "refused":
-        return Decision(ring, "held", _CANARY_REFUSED)
-    return Decision(promote_next(ring, now, settings) if change == "promoted" else advance(ring, now, settings), change)
+    if change == "rotated":
+        ring = advance(ring, now, settings)
+    elif change == "promoted":
+        ring = promote_next(ring, now, settings)
+    elif change == "revoked dropped":
+        ring = drop_previous(ring)
+    return Decision(ring, change)
 
 
 def _due_change(

@@ -203,6 +203,15 @@ def test_each_signing_key_is_new_and_named_by_its_thumbprint() -> None:
         assert json.loads(key.outs["private_jwk"])["d"]
 
 
+def test_a_key_that_is_to_sign_at_once_is_never_made() -> None:
+    props = {"number": 3.0, "algorithm": "ES256", "was_next": True}
+    checked = SigningKeyProvider().check({}, props)
+    assert [failure.property for failure in checked.failures] == ["number"]
+    assert "key 3 is part of the ring, but the state does not hold it" in checked.failures[0].reason
+    assert not SigningKeyProvider().check({"number": 3.0}, props).failures
+    assert not SigningKeyProvider().check({}, {**props, "was_next": False}).failures
+
+
 def test_a_published_key_outlives_its_private_half() -> None:
     signing = SigningKeyProvider().create({"number": 3.0, "algorithm": "ES256"}).outs or {}
     published = PublishedKeyProvider().create({"number": 3.0, "public_jwk": signing["public_jwk"]}).outs or {}

@@ -20,8 +20,10 @@ from portcullis.ring import (
     Settings,
     decide,
     due,
+    is_new,
     minimum_period,
     overdue_seconds,
+    refuse_conflict,
     summary,
 )
 
@@ -62,11 +64,8 @@ def ring(row: list[int | None] | None) -> Ring | None:
     )
 
 
-def read_back(row: list[Any] | None) -> ReadBack | None:
-    if row is None:
-        return None
-    kids = frozenset({"a", "b", "c"})
-    return ReadBack(row[0], kids, kids if row[1] else kids - {"b"}, row[2])
+def read_back(seq: int | None) -> ReadBack | None:
+    return None if seq is None else ReadBack(seq, frozenset({"a", "b", "c"}))
 
 
 def decided(row: dict[str, Any]) -> Decision:
@@ -125,7 +124,7 @@ def test_the_due_time_follows_the_period_as_it_is_set_today() -> None:
     assert overdue_seconds(stands, SETTINGS, seconds(61)) == 60
 
 
-Run = tuple[float, int, Mode, int | None, int, bool]
+Run = tuple[float, int, Mode, int | None, int]
 RUNS = st.lists(
     st.tuples(
         st.floats(min_value=START - 1e6, max_value=START + 1e7),
@@ -133,9 +132,8 @@ RUNS = st.lists(
         st.sampled_from(["auto", "paused"]),
         # Which slot is revoked: none mostly.
         st.sampled_from([None, None, None, -1, 0, 1]),
-        # How far the Worker is behind, and whether Apigee holds its keys.
+        # How far the Worker is behind.
         st.sampled_from([0, 0, 0, 1, 2]),
-        st.booleans(),
     ),
     min_size=1,
     max_size=40,
@@ -146,10 +144,10 @@ def follow(runs: list[Run]) -> list[tuple[Ring | None, Decision, float, Settings
     """What each run decided; a run that is refused changes nothing."""
     before: Ring | None = None
     history: list[tuple[Ring | None, Decision, float, Settings]] = []
-    for now, period, mode, slot, behind, complete in runs:
+    for now, period, mode, slot, behind in runs:
         settings = replace(SETTINGS, period_seconds=period)
         revoke = None if slot is None or before is None else max(1, before.current + slot)
-        found = None if before is None else read_back([max(0, before.seq - behind), complete, "accepted"])
+        found = None if before is None else read_back(max(0, before.seq - behind))
         try:
             decision = decide(before, now, settings, mode=mode, revoke=revoke, found=found)
         except RevocationError:
@@ -184,6 +182,16 @@ def test_no_key_signs_that_was_not_the_next_one_since_r_min(runs: list[Run]) -> 
 
 
 @given(RUNS)
+def test_a_ring_is_new_before_its_first_step_alone(runs: list[Run]) -> None:
+    for before, decision, _, _ in follow(runs):
+        signed_before = before is not None and decision.ring.current != 1
+        if signed_before:
+            assert not is_new(decision.ring.seq, decision.ring.previous, decision.ring.current)
+        if decision.change == "begun":
+            assert is_new(decision.ring.seq, decision.ring.previous, decision.ring.current)
+
+
+@given(RUNS)
 def test_no_key_is_published_twice_and_none_is_dropped_while_it_signs(runs: list[Run]) -> None:
     gone: set[int] = set()
     for before, decision, _, _ in follow(runs):
@@ -199,3 +207,13 @@ def test_running_twice_is_running_once(runs: list[Run]) -> None:
     for before, decision, now, settings in follow(runs):
         if before is not None and decision.change == "rotated":
             assert decide(decision.ring, now, settings).change == "none"
+
+
+def test_a_ring_of_the_same_seq_and_other_keys_is_refused() -> None:
+    found = ReadBack(3, frozenset({"a", "b"}))
+    refuse_conflict(3, found, frozenset({"a", "b"}))
+    refuse_conflict(4, found, frozenset({"b", "c"}))
+    with pytest.raises(RingConflictError, match="other keys at seq 3"):
+        refuse_conflict(3, found, frozenset({"a", "c"}))
+    with pytest.raises(RingConflictError, match="seq 3, this state is at seq 2"):
+        refuse_conflict(2, found, found.worker_kids)
