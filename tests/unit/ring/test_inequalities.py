@@ -68,6 +68,16 @@ def test_the_defaults_survive_a_whole_day_of_either_tier_failing() -> None:
     assert min(lag.apigee_seconds, lag.worker_seconds) >= DAY
 
 
+def test_the_page_of_the_rules_tells_the_numbers_of_the_defaults() -> None:
+    page = (PROJECT / "docs" / "ring-rules.md").read_text(encoding="utf-8")
+    defaults = ring_settings(load(PROJECT / "gateway.yaml"), 2 * DAY)
+    told = [each.bound.numbers for each in inequalities(defaults) if not each.bound.numbers.startswith("max")]
+    lag = tolerance(defaults)
+    hours = [f"{seconds // 3600} h {seconds % 3600 // 60} min" for seconds in (lag.apigee_seconds, lag.worker_seconds)]
+    told += [f"{drop_wait(defaults).seconds} s", f"{exposure(defaults).seconds} s", *hours]
+    assert [numbers for numbers in told if numbers not in page] == []
+
+
 def test_a_bound_names_its_inequality_and_its_numbers() -> None:
     bound = minimum_period(LONG)
     assert bound.inequality == "I3, R >= R_min = max(V + d, E + L + lam + d)"
