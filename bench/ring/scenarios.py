@@ -142,7 +142,10 @@ def older_state(world: World) -> Process:
 
 
 def restored(world: World, backup: State, seconds: float) -> Process:
-    """For so long, the state is the backup. An update that runs is waited for, as the backend makes one do."""
+    """For so long, the state is the backup; an update that runs is waited for, as the backend makes one do.
+
+    Where the Worker had not moved on since the backup, and the backup now has, that is the newest state.
+    """
     updates = world.updates
     while updates.running:
         yield 1.0
@@ -151,7 +154,7 @@ def restored(world: World, backup: State, seconds: float) -> Process:
     yield seconds
     while updates.running:
         yield 1.0
-    if newest.seq >= updates.state.seq:
+    if updates.state.seq == backup.seq:
         updates.restore(newest)
 
 
