@@ -80,6 +80,9 @@ class Variables:
 
     def _get(self, name: str) -> Value:
         values = self._values
+        if name.startswith("private.propertyset."):
+            # The same property, hidden from debug sessions by its name.
+            name = name.removeprefix("private.")
         if name in values:
             return values[name]
         message, rest = self._message(name)
