@@ -10,10 +10,14 @@ import pulumi_gcp as gcp
 
 from components.artifacts import write_artifact
 from components.random_secret import RandomSecret
+from components.ready_revision import ReadyRevision
 from components.ring_resources import PublishedKey
 from portcullis.contract import Contract
 from portcullis.contract.api_products import ApiProductSpec, api_products
 from portcullis.contract.bundle import bundle_zip, render_bundle
+
+MASKED = ("request.header.Txn-Token", "request.header.Authorization", "message.header.Txn-Token")
+"""What a trace session shows no value of. Everything else that is secret is a `private.` variable."""
 
 KEY_MAP = "portcullis-keys"
 """The environment's key value map that holds one entry per published key."""
@@ -62,15 +66,15 @@ class ApigeeGateway(pulumi.ComponentResource):
 
     **Pulumi type:** `portcullis:index:ApigeeGateway`
 
-    Produces, or adopts, an organization and an instance; an environment with its group and attachments; target
-    servers; a key value map with one entry per published key; the proxy and its deployment; API products; developers
-    and their apps, each with the consumer's OIDC client id as consumer key.
+    Produces, or adopts, an organization and an instance; an environment with its group, attachments and debug mask;
+    target servers; a key value map with one entry per published key; the proxy, its deployment and the wait until it
+    serves; API products; developers and their apps, each with the consumer's OIDC client id as its key.
     """
 
     origin: pulumi.Output[str]
     """The URL the Worker forwards to."""
     revision: pulumi.Output[int]
-    """The proxy's deployed revision."""
+    """The proxy's deployed revision, once it serves."""
     product_names: pulumi.Output[list[str]]
     """The API products."""
     app_names: pulumi.Output[list[str]]
@@ -93,9 +97,10 @@ class ApigeeGateway(pulumi.ComponentResource):
         products = [self._product(spec, environment) for spec in api_products(args["contract"])]
         apps = self._consumers(products)
         self.published = keys
-        self.ready = [self._deployment, *products, *apps]
+        ready = self._ready(environment)
+        self.ready = [self._deployment, ready, *products, *apps]
         self.origin = pulumi.Output.from_input(f"https://{args['hostname']}")
-        self.revision = self._deployment.revision
+        self.revision = ready.revision.apply(int)
         self.product_names = pulumi.Output.all(*(product.name for product in products))
         self.app_names = pulumi.Output.all(*(app.name for app in apps))
         self.register_outputs(
@@ -144,6 +149,9 @@ class ApigeeGateway(pulumi.ComponentResource):
             name=self._args["environment"],
             org_id=self._org_id,
             opts=pulumi.ResourceOptions(parent=self, depends_on=after, protect=self._args["protect"]),
+        )
+        gcp.apigee.EnvironmentDebugmask(
+            f"{self._name}-debug-mask", env_id=environment.id, variables=list(MASKED), opts=self._opts
         )
         group = gcp.apigee.EnvGroup(
             f"{self._name}-envgroup",
@@ -225,6 +233,17 @@ class ApigeeGateway(pulumi.ComponentResource):
             override=True,
             sequenced_rollout=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*servers, *attached]),
+        )
+
+    def _ready(self, environment: gcp.apigee.Environment) -> ReadyRevision:
+        """Wait for the revision: an edge that is switched before meets a proxy that is not there, or the old one."""
+        return ReadyRevision(
+            f"{self._name}-ready",
+            self._org_name,
+            environment.name,
+            self._deployment.api,
+            self._deployment.revision,
+            pulumi.ResourceOptions(parent=self, depends_on=[self._deployment]),
         )
 
     def _write_bundle(self) -> tuple[Path, str]:

@@ -321,6 +321,38 @@ ENV_GROUP_ATTACHMENT = ResourceType(
     omit_empty=True,
 )
 
+_MASKED = "namespaces,requestXPaths,responseXPaths,faultXPaths,requestJSONPaths,responseJSONPaths,variables"
+
+
+def _unmask(session: Session, state: State) -> JsonObject | None:
+    """Empty the mask: an environment always has one, and it cannot be deleted."""
+    path = fill("{envId}/debugmask", state.properties)
+    session.request("PATCH", path, query={"updateMask": _MASKED}, body={})
+    return None
+
+
+ENVIRONMENT_DEBUG_MASK = ResourceType(
+    type="gcp:apigee/environmentDebugmask:EnvironmentDebugmask",
+    fields=(
+        _ENV_ID,
+        Field("namespaces", Kind.MAP),
+        Field("requestXPaths", Kind.LIST),
+        Field("responseXPaths", Kind.LIST),
+        Field("faultXPaths", Kind.LIST),
+        Field("requestJsonPaths", Kind.LIST, api="requestJSONPaths"),
+        Field("responseJsonPaths", Kind.LIST, api="responseJSONPaths"),
+        Field("variables", Kind.LIST),
+        Field("name", output=True),
+    ),
+    id="{envId}/debugmask",
+    import_id="(?P<envId>organizations/[^/]+/environments/[^/]+)(?:/debugmask)?",
+    create=Call("PATCH", "{envId}/debugmask", query={"updateMask": _MASKED}),
+    read=Call("GET", "{envId}/debugmask"),
+    update=Call("PATCH", "{envId}/debugmask", mask="updateMask"),
+    delete=_unmask,
+    omit_empty=True,
+)
+
 # ---- what an environment holds ----------------------------------------------------------------------------------
 
 TARGET_SERVER = ResourceType(
@@ -850,6 +882,7 @@ GCP = Cloud(
         ENVIRONMENT,
         ENV_GROUP,
         ENV_GROUP_ATTACHMENT,
+        ENVIRONMENT_DEBUG_MASK,
         TARGET_SERVER,
         KEY_VALUE_MAP,
         KEY_VALUE_MAP_ENTRY,

@@ -20,13 +20,18 @@ from portcullis.cli.project import Project, find_project
 from portcullis.cli.requests import Answer, call, choose_user, fetch_token
 from portcullis.cli.sandbox_client import connect, connect_if_running
 from portcullis.cli.stack import shell_variables
-from portcullis.sandbox.faulty import APIGEE_API_HOST, CLOUDFLARE_API_HOST
+from portcullis.sandbox.faulty import APIGEE_API_HOST, APIGEE_ROLLOUT_HOST, CLOUDFLARE_API_HOST
 
 MAX_SHOWN_BODY = 2_000
 """Characters of an answer's body that `call` shows to a person."""
 
-_CLOUD_APIS = {"cloudflare_api": CLOUDFLARE_API_HOST, "apigee_api": APIGEE_API_HOST}
-"""What a fault may break by the names of the status: the APIs that a stack is provisioned through."""
+_CLOUD_APIS = {
+    "cloudflare_api": CLOUDFLARE_API_HOST,
+    "apigee_api": APIGEE_API_HOST,
+    "apigee_rollout": APIGEE_ROLLOUT_HOST,
+}
+"""What a fault may break beside hosts: the APIs that a stack is provisioned through, by the names of the status, and
+what brings deployed revisions up."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Portcullis: one API gateway on two clouds.")
 sandbox_app = typer.Typer(no_args_is_help=True, help="The local clouds.")
@@ -188,7 +193,7 @@ def fault_set(
     host: Annotated[
         str,
         typer.Argument(
-            help="A hostname of the sandbox, the name of a backend or issuer, cloudflare_api or apigee_api."
+            help="A hostname of the sandbox, a backend or issuer by name, cloudflare_api, apigee_api or apigee_rollout."
         ),
     ],
     kind: Annotated[str, typer.Argument(help="down, slow or status.")],

@@ -12,6 +12,9 @@ CLOUDFLARE_API_HOST = "api.cloudflare.com"
 APIGEE_API_HOST = "apigee.googleapis.com"
 """The APIs' hostnames in the clouds, by which a fault is set; a stack reaches them by loopback addresses."""
 
+APIGEE_ROLLOUT_HOST = "rollout.apigee.googleapis.com"
+"""A name for what brings revisions up behind Apigee's API: slow, they are PROGRESSING so long, down, in ERROR."""
+
 TIMEOUT_SECONDS = 300.0
 """The longest that a slow API lets a provider wait."""
 

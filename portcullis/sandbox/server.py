@@ -30,6 +30,7 @@ from portcullis.sandbox.identity import Directory
 from portcullis.sandbox.logs import LogSink
 from portcullis.sandbox.loopback import bind, bind_preferring, url_of
 from portcullis.sandbox.network import Network
+from portcullis.sandbox.rollout import rollout
 from portcullis.sandbox.store import JsonObject, Store
 
 LISTENERS = (
@@ -159,6 +160,7 @@ class _Sandbox:
                     self._reload_runtime,
                     undeployable=runtime.undeployable,
                     traces=self._runtime.traces.all,
+                    rollout=lambda: rollout(self._network),
                 ),
                 self._network,
                 APIGEE_API_HOST,

@@ -15,6 +15,7 @@ from tests.providers.driver import UNKNOWN, Driver, Properties, Resource, reveal
 
 CASES: dict[str, dict[str, Any]] = YAML(typ="safe").load(Path(__file__).with_name("gcp_resources.yaml"))
 EVERY = pytest.mark.parametrize("name", CASES)
+DELETABLE = pytest.mark.parametrize("name", [name for name in CASES if not CASES[name].get("always_there")])
 UPDATABLE = pytest.mark.parametrize("name", [name for name, case in CASES.items() if "update" in case])
 
 
@@ -153,7 +154,7 @@ def test_what_cannot_be_changed_replaces(name: str, world: World) -> None:
     assert all(kind.endswith("_REPLACE") for path, kind in shown.paths.items() if path in shown.replaces)
 
 
-@EVERY
+@DELETABLE
 def test_what_is_deleted_is_gone_and_deleting_it_again_is_no_error(name: str, world: World) -> None:
     made = world.make(name)
     world.driver.delete(made)
@@ -161,7 +162,15 @@ def test_what_is_deleted_is_gone_and_deleting_it_again_is_no_error(name: str, wo
     world.driver.delete(made)
 
 
-@EVERY
+def test_a_mask_that_is_deleted_is_empty(world: World) -> None:
+    made = world.make("debug_mask")
+    world.driver.delete(made)
+    left = world.driver.read(made)
+    assert left is not None
+    assert set(left.outputs) == {"envId", "name"}
+
+
+@DELETABLE
 def test_a_resource_that_must_not_be_deleted_is_not(name: str, world: World, api: Api) -> None:
     made = world.make(name)
     for policy, refused in (("PREVENT", True), ("ABANDON", False)):

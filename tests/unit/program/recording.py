@@ -10,16 +10,27 @@ from typing import Any
 
 import pulumi
 from google.protobuf import json_format
+from pulumi.dynamic import CreateResult
 from pulumi.runtime import rpc, settings
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from ruamel.yaml import YAML
 
 from components.random_secret import RandomSecretProvider
+from components.ready_revision import ReadyRevisionProvider
 from components.ring_resources import PublishedKeyProvider, RingGenerationProvider, SigningKeyProvider
 
 PROJECT = Path(__file__).parents[3]
 
+
+class _ReadyAtOnce(ReadyRevisionProvider):
+    """No cloud is asked under mocks."""
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult(id_="ready", outs=props)
+
+
 _DYNAMIC = {
+    "pulumi-python:dynamic/apigee:ReadyRevision": _ReadyAtOnce(),
     "pulumi-python:dynamic/ring:RingGeneration": RingGenerationProvider(),
     "pulumi-python:dynamic/ring:SigningKey": SigningKeyProvider(),
     "pulumi-python:dynamic/ring:PublishedKey": PublishedKeyProvider(),

@@ -109,6 +109,23 @@ def test_the_worker_waits_for_the_public_keys_and_the_deployment() -> None:
     assert set(needed) <= version.depends_on
 
 
+def test_the_worker_waits_until_the_deployed_revision_serves() -> None:
+    recorder = run_program("local")
+    version = recorder.of_type("cloudflare:index/workerVersion:WorkerVersion")[0]
+    (ready,) = (
+        urn for urn, resource in recorder.registered.items() if resource.type.endswith("dynamic/apigee:ReadyRevision")
+    )
+    assert ready in version.depends_on
+    assert any("EnvironmentApiRevisionDeployment" in urn for urn in recorder.registered[ready].depends_on)
+    inputs = {name: value for name, value in recorder.registered[ready].inputs.items() if name != "__provider"}
+    assert inputs == {
+        "organization": "gateway-apigee-organization-id",
+        "environment": "local",
+        "proxy": "acme-store",
+        "revision": 1,
+    }
+
+
 def test_production_protects_what_holds_data_and_the_sandbox_does_not() -> None:
     protected = {resource.type for resource in run_program("prod").registered.values() if resource.protect}
     assert {

@@ -32,6 +32,7 @@ from portcullis.sandbox.apigee.management import (
 from portcullis.sandbox.apigee.management.errors import ManagementError, invalid
 from portcullis.sandbox.apigee.management.service import Answer, Call, Endpoint, Raw, Service, public
 from portcullis.sandbox.clock import Clock, SystemClock
+from portcullis.sandbox.rollout import Rollout
 from portcullis.sandbox.store import JsonObject, Store
 
 MAX_JSON_BYTES = 2 * 1024 * 1024
@@ -76,6 +77,7 @@ def create_app(
     clock: Clock | None = None,
     undeployable: Callable[[bytes], list[str]] | None = None,
     traces: Callable[[], list[JsonObject]] | None = None,
+    rollout: Callable[[], Rollout] = Rollout,
 ) -> Starlette:
     """Build the API.
 
@@ -87,8 +89,9 @@ def create_app(
         clock: tells the time of timestamps and operations; the machine's own by default.
         undeployable: names what keeps a bundle from running, asked before a deployment; `validate_bundle` by default.
         traces: what the runtime has traced, for debug sessions; nothing by default.
+        rollout: how deployments of proxies go, asked with every look at one; all are ready at once by default.
     """
-    service = Service(store, validate_bundle, clock or SystemClock(), lro_delay_seconds, undeployable, traces)
+    service = Service(store, validate_bundle, clock or SystemClock(), lro_delay_seconds, undeployable, traces, rollout)
     routes = [(Route(f"/v1/{item.path}", _unused, methods=[item.method]), item) for item in _ENDPOINTS]
 
     async def answer(request: Request) -> Response:

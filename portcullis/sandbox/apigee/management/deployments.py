@@ -25,6 +25,7 @@ from portcullis.sandbox.apigee.management.service import (
 )
 from portcullis.sandbox.store import JsonObject
 
+_NOT_LOADED = "the runtime could not load the revision (a fault set in the sandbox)"
 _REPLACE = "Only one revision can be deployed at a time, use the override flag to replace."
 
 
@@ -104,8 +105,20 @@ def _shown(service: Service, org: str, deployment: JsonObject) -> JsonObject:
         {"instance": instance, "deployedRevisions": revisions, "deployedRoutes": routes}
         for instance in _holders(service, INSTANCE_ATTACHMENTS, org, environment)
     ]
-    shown = {name: value for name, value in deployment.items() if not name.startswith("_")}
+    shown = {name: value for name, value in deployment.items() if not name.startswith("_")} | _state(
+        service, deployment
+    )
     return {**shown, "instances": instances} if instances else shown
+
+
+def _state(service: Service, deployment: JsonObject) -> JsonObject:
+    """Tell how far the rollout is; the runtime itself takes a revision up at once."""
+    rollout = service.rollout()
+    if int(service.now()) < int(deployment["deployStartTime"]) + rollout.seconds * 1000:
+        return {"state": "PROGRESSING"}
+    if rollout.fails:
+        return {"state": "ERROR", "errors": [{"code": 13, "message": _NOT_LOADED}]}
+    return {"state": "READY"}
 
 
 def _groups(service: Service, org: str, environment: str) -> list[str]:

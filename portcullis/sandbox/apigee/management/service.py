@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from portcullis.sandbox.apigee.management.errors import not_found, precondition
 from portcullis.sandbox.clock import Clock
+from portcullis.sandbox.rollout import Rollout
 from portcullis.sandbox.store import JsonObject, Store
 
 ORGANIZATIONS = "apigee.organizations"
@@ -119,11 +120,13 @@ class Service:
         lro_delay_seconds: float,
         undeployable: Callable[[bytes], list[str]] | None = None,
         traces: Callable[[], list[JsonObject]] | None = None,
+        rollout: Callable[[], Rollout] = Rollout,
     ) -> None:
         self.store = store
         self.validate_bundle = validate_bundle
         self.undeployable = undeployable or validate_bundle
         self.traces: Callable[[], list[JsonObject]] = traces or _no_traces
+        self.rollout = rollout
         self._clock = clock
         self._delay = lro_delay_seconds
 
