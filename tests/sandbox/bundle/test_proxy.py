@@ -17,11 +17,14 @@ from tests.sandbox.bundle.deployed import AUDIENCE, NOON, Deployed, contract_of,
 
 HERE = Path(__file__).parent
 PROBLEMS = "https://developer.acme.example/problems"
-MEMBERS = [
-    *("ts", "hop", "env", "trace_id", "span_id", "parent_id", "txn", "decision", "reason", "operation", "method"),
-    *("route", "product", "client_id", "issuer", "subject", "roles", "kid", "ring_seq", "contract", "status"),
-    *("upstream_status", "duration_ms"),
-]
+# The edge's own line, member by member: regular expressions of JSON. Apigee's differs where it says so here.
+SCHEMA: dict[str, str] = {
+    **json.loads((HERE.parents[2] / "worker" / "test" / "data" / "audit_schema.json").read_text()),
+    "hop": '"apigee"',
+    "ring_seq": "null|7",
+    "contract": 'null|"[0-9a-f]{12}"',
+}
+MEMBERS = list(SCHEMA)
 
 
 def table(name: str) -> list[dict[str, Any]]:
@@ -518,9 +521,8 @@ async def test_every_audit_line_has_exactly_the_agreed_members(apigee: Deployed)
     ]
     for line in lines:
         assert list(line) == MEMBERS
-        assert isinstance(line["status"], int)
-        assert isinstance(line["duration_ms"], int)
-        assert isinstance(line["roles"], list)
+        for member, pattern in SCHEMA.items():
+            assert re.fullmatch(pattern, json.dumps(line[member], separators=(",", ":"))), (member, line[member])
     apigee.backend = echo
 
 

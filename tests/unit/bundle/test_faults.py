@@ -57,7 +57,7 @@ def attached(endpoint: Any) -> list[str]:
 
 
 def test_every_type_of_policy_in_the_bundle_is_in_the_table_of_faults(files: dict[str, bytes]) -> None:
-    assert {policy.tag for policy in parsed(files, "policies").values()} <= set(TABLE["policies"])
+    assert {policy.tag for policy in parsed(files, "policies").values()} == set(TABLE["policies"])
 
 
 def test_every_fault_of_every_attached_policy_becomes_the_problem_of_the_table(files: dict[str, bytes]) -> None:
