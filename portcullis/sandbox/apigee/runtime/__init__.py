@@ -2,6 +2,19 @@
 
 `Runtime` holds what is deployed; `create_app` serves it over HTTP; `validate_bundle` says what Apigee would refuse at
 the import, `undeployable` what cannot run here.
+
+| module | what it is about |
+|---|---|
+| `archive`, `bundle`, `endpoints`, `connection_xml`, `findings`, `elements`, `readers`, `xml`, `properties` | reading a bundle |
+| `model`, `connection` | a bundle once it is read |
+| `conditions`, `templates`, `functions`, `java_regex`, `jsonpath` | the languages inside of a bundle |
+| `policies` | one module for each policy type |
+| `deployments`, `runtime`, `app` | what is deployed, and a request's way to it |
+| `flow`, `faults`, `target`, `exchange`, `balancing`, `tls` | a request's way through a proxy and to its target |
+| `message`, `variables`, `values`, `moments`, `inbound` | what policies see of a request |
+| `context` and what is in its services: `kvm`, `caches`, `tokens`, `remote_keys`, `spikes` | what policies work with |
+| `trace`, `snapshot`, `masking`, `trace_log` | what is told of a request |
+| `coverage` | the page that says what is supported |
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from portcullis.sandbox.apigee.runtime.properties import parse_properties
 from portcullis.sandbox.apigee.runtime.values import Value
 from portcullis.sandbox.loopback import is_loopback
 from portcullis.sandbox.store import Store
+
+_LOG = logging.getLogger(__name__)
 
 FLOW_HOOKS = "apigee.flowhooks"
 RESOURCE_FILES = "apigee.resourcefiles"
@@ -156,6 +159,8 @@ class Deployments:
         if found is None:
             found = compile_bundle(data).bundle
             if found is not None:
+                for warning in found.warnings:
+                    _LOG.warning("%s: %s", key, warning)
                 self._compiled = {known: b for known, b in self._compiled.items() if known[0] != key}
                 self._compiled[key, data] = found
         return found
