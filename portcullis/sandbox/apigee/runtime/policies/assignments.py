@@ -110,7 +110,7 @@ def operations(node: Node, source: Source) -> tuple[Operation, ...]:
     for child in node.children():
         if child.tag in _COMPILERS:
             found.extend(_COMPILERS[child.tag](child))
-        elif child.tag == "AssignVariable":
+        elif child.tag == "AssignVariable" and not (node.tag == "FaultResponse" and _nameless(child)):
             found.append(_assign_variable(child, source))
     return tuple(found)
 
@@ -352,6 +352,11 @@ _COMPILERS: dict[str, Callable[[Node], Sequence[Operation]]] = {
     "Remove": _remove,
     "Copy": _copy,
 }
+
+
+def _nameless(node: Node) -> bool:
+    """Tell whether an `<AssignVariable>` is as empty as the reference's outline of RaiseFault has it."""
+    return not node.words("Name")
 
 
 def _assign_variable(node: Node, source: Source) -> Operation:

@@ -65,7 +65,7 @@ class KeyValueMapOperations(Policy):
                 "Delete/Key/Parameter @ref",
             ]
         ),
-        ignored="ExclusiveCache\nProperties",
+        ignored="ExclusiveCache",
     )
 
     scope: str

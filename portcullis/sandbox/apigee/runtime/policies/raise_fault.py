@@ -45,7 +45,6 @@ class RaiseFault(Policy):
                 "ShortFaultReason",
             ]
         ),
-        ignored="Properties",
     )
 
     operations: tuple[Operation, ...]

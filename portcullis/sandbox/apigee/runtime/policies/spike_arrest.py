@@ -25,7 +25,7 @@ class SpikeArrest(Policy):
     elements = elements(
         "DisplayName\nRate @ref\nIdentifier @ref\nMessageWeight @ref\n@type",
         # There is one message processor here.
-        ignored="UseEffectiveCount\nProperties",
+        ignored="UseEffectiveCount",
     )
 
     rate: Setting
