@@ -147,8 +147,12 @@ def restored(world: World, backup: State, seconds: float) -> Process:
     Where the Worker had not moved on since the backup, and the backup now has, that is the newest state.
     """
     updates = world.updates
+    runs_every, world.runs_every = world.runs_every, None
     while updates.running:
         yield 1.0
+    # Before that, an edge location that is asked may not run the newest ring itself: docs/ring-rules.md.
+    yield world.settings.edge_delay_seconds
+    world.runs_every = runs_every
     newest = updates.backup()
     updates.restore(backup)
     yield seconds

@@ -12,7 +12,7 @@ The rules have names, I0 to I12, used throughout:
   components create and delete.
 - I10 a key is named by its thumbprint, and the private half of `previous` is gone: `keys`, `slots`.
 
-`decide` is the step. `emergency` holds what a compromised key asks for.
+docs/ring-rules.md tells them with the numbers of the defaults. `decide` is the step. `emergency` holds what a compromised key asks for.
 """
 
 from portcullis.ring.emergency import (
