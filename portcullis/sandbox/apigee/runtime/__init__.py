@@ -5,7 +5,8 @@ the import, `undeployable` what cannot run here.
 
 | module | what it is about |
 |---|---|
-| `archive`, `bundle`, `endpoints`, `connection_xml`, `findings`, `elements`, `readers`, `xml`, `properties` | reading a bundle |
+| `archive`, `bundle`, `endpoints`, `connection_xml`, `properties` | reading a bundle |
+| `elements`, `readers`, `xml`, `findings` | reading XML, and what was found in it |
 | `model`, `connection` | a bundle once it is read |
 | `conditions`, `templates`, `functions`, `java_regex`, `jsonpath` | the languages inside of a bundle |
 | `policies` | one module for each policy type |

@@ -48,7 +48,7 @@ def render() -> str:
                 "",
                 "Refused by name:",
                 "",
-                *_table(("type", "why"), ((f"`{name}`", why) for name, why in sorted(_refused().items()))),
+                *_table(("type", "why"), ((f"`{name}`", why) for name, why in sorted(OTHER_TYPES.items()))),
                 "",
                 "## Elements of every policy",
                 "",
@@ -79,10 +79,6 @@ def render() -> str:
         ).rstrip()
         + "\n"
     )
-
-
-def _refused() -> dict[str, str]:
-    return {name: why for name, why in OTHER_TYPES.items() if name not in REGISTRY}
 
 
 def _section(name: str, elements: Elements) -> list[str]:

@@ -74,7 +74,7 @@ PROXY_ENDPOINT = elements(
 TARGET_ENDPOINT = elements(
     "\n".join([_ENDPOINT, connection_xml.SUPPORTED]),
     ignored=connection_xml.IGNORED,
-    refused="EventFlow\nScriptTarget\nHostedTarget\nTargetServerConnection\nIntegrationEndpoint",
+    refused="EventFlow\nScriptTarget\nHostedTarget\nIntegrationEndpoint",
     root=_NO_ATTRIBUTES,
 )
 SHARED_FLOW = elements("@name\nStep/Name\nStep/Condition", root=_NO_ATTRIBUTES)
@@ -89,7 +89,7 @@ PROXY_PROPERTIES = frozenset(
     }
 )
 
-_OTHER_TARGETS = ("ScriptTarget", "HostedTarget", "TargetServerConnection", "IntegrationEndpoint")
+_OTHER_TARGETS = ("ScriptTarget", "HostedTarget", "IntegrationEndpoint")
 
 
 @dataclass(frozen=True)
