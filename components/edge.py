@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -54,8 +55,9 @@ class EdgeGatewayArgs(TypedDict):
     """The ring's secret for the Worker."""
     ring_generation: pulumi.Input[int]
     """The ring's generation, told in the version's message so that a preview says why it changes."""
-    introspection_secrets: pulumi.Input[dict[str, str]]
-    """The client secret at each issuer that introspects, by the issuer's name; a Pulumi secret."""
+    introspection_secrets: pulumi.Input[Mapping[str, str | list[str]]]
+    """The client secret at each issuer that introspects, by the issuer's name, or a list of the new and the old one
+    while it is changed; a Pulumi secret."""
     verifiers: pulumi.Input[list[pulumi.Resource]]
     """What must hold the ring's public keys before the Worker signs with the private one."""
     protect: bool

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pulumi
 
@@ -16,6 +17,12 @@ _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _PERIOD = re.compile(r"(\d{1,6})([smhd])")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+ClientSecrets: TypeAlias = str | list[str]
+"""The client secret at an issuer, or the new and the old one while one takes the other's place."""
+
+MAX_CLIENT_SECRETS = 2
 
 
 class SettingsError(pulumi.RunError):
@@ -48,7 +55,7 @@ class Settings:
     """The number of a compromised signing key; 0 for none."""
     protect: bool
     """Whether Pulumi refuses to delete what holds data."""
-    introspection_secrets: pulumi.Output[dict[str, str]]
+    introspection_secrets: pulumi.Output[dict[str, ClientSecrets]]
     """The Worker's client secret at each issuer that introspects, by the issuer's name; a Pulumi secret."""
 
 
@@ -106,14 +113,14 @@ class _Reader:
             "instance_location": self.matching("apigeeInstanceLocation", _REGION, "europe-west1"),
         }
 
-    def secrets(self, key: str) -> pulumi.Output[dict[str, str]]:
-        """Read a secret JSON object of texts. A value is never part of a message."""
+    def secrets(self, key: str) -> pulumi.Output[dict[str, ClientSecrets]]:
+        """Read a secret JSON object of client secrets. A value is never part of a message."""
         try:
             value = self._config.get_secret_object(key)
         except pulumi.ConfigTypeError:
             self._problems.append(f'{self._full(key)} is not JSON; write an object such as {{"okta": "<secret>"}}')
             value = None
-        return pulumi.Output.secret(value if value is not None else {}).apply(_texts)
+        return pulumi.Output.secret(value if value is not None else {}).apply(_client_secrets)
 
     def raise_problems(self) -> None:
         if self._problems:
@@ -134,7 +141,14 @@ class _Reader:
         return f"{self._config.name}:{key}"
 
 
-def _texts(value: object) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):  # pyright: ignore[reportUnknownVariableType]
-        raise SettingsError('introspectionSecrets must be an object of texts, such as {"okta": "<secret>"}')
+def _client_secrets(value: object) -> dict[str, ClientSecrets]:
+    if not isinstance(value, dict) or not all(_is_client_secrets(item) for item in value.values()):  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+        raise SettingsError(
+            'introspectionSecrets must be an object of texts, or of lists of two texts, such as {"okta": "<secret>"}'
+        )
     return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _is_client_secrets(value: object) -> bool:
+    texts: list[object] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+    return 1 <= len(texts) <= MAX_CLIENT_SECRETS and all(isinstance(text, str) for text in texts)

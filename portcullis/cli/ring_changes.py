@@ -49,6 +49,11 @@ class Changes:
     others: tuple[Change, ...]
 
     @property
+    def notes_only(self) -> bool:
+        """Whether only the ring's record of itself changes: why a step is held, or no longer is, or when one is due."""
+        return bool(self.own) and not self.others and all(change.type == _GENERATION for change in self.own)
+
+    @property
     def any(self) -> bool:
         """Whether there is any change."""
         return bool(self.own or self.others)

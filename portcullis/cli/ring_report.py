@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
+from portcullis import ring as rules
 from portcullis.cli.errors import CommandError
-from portcullis.ring import Ring, Settings, drop_due, due, exposure, minimum_period, overdue_seconds, tolerance
+from portcullis.ring import Ring, Settings, drop_due, exposure, minimum_period, overdue_seconds, tolerance
 
 Json: TypeAlias = dict[str, Any]
 
@@ -63,7 +64,7 @@ def report(stack: str, held: Held, outputs: Mapping[str, Any], worker_seq: int |
     slots: Json = {slot: _slot(slot, outputs["ring"].get(slot), ring, now) for slot in _SLOTS}
     kids = [slot["kid"] for slot in slots.values() if slot is not None]
     tiers = _tiers(held, kids, worker_seq, now)
-    overdue = overdue_seconds(ring, settings, now)
+    is_due, overdue = now >= rules.due(ring, settings), overdue_seconds(ring, settings, now)
     return {
         "stack": stack,
         "generation": ring.seq,
@@ -71,8 +72,8 @@ def report(stack: str, held: Held, outputs: Mapping[str, Any], worker_seq: int |
         "published_kids": kids,
         "slots": slots,
         "now": timestamp(now),
-        "next_rotation": timestamp(due(ring, settings)),
-        "due": now >= due(ring, settings),
+        "next_rotation": timestamp(rules.due(ring, settings)),
+        "due": is_due,
         "overdue_seconds": overdue,
         "mode": held.mode,
         "held": held.held,
@@ -83,7 +84,7 @@ def report(stack: str, held: Held, outputs: Mapping[str, Any], worker_seq: int |
         "minimum_period_seconds": minimum_period(settings).seconds,
         "exposure_seconds": exposure(settings).seconds,
         "tiers": tiers,
-        "alarms": list(_alarms(held, tiers, overdue)),
+        "alarms": list(_alarms(held, tiers, overdue, due=is_due)),
     }
 
 
@@ -152,7 +153,7 @@ def _tier_line(name: str, tier: Json) -> str:
     return f"{name:<14} behind; {rest}"
 
 
-def _alarms(held: Held, tiers: Json, overdue: int) -> Iterator[str]:
+def _alarms(held: Held, tiers: Json, overdue: int, *, due: bool) -> Iterator[str]:
     """What a person is to look at; docs/rotation.md says what to do about each."""
     tolerated = tolerance(held.settings)
     if overdue > min(tolerated.worker_seconds, tolerated.apigee_seconds) // 2:
@@ -161,10 +162,11 @@ def _alarms(held: Held, tiers: Json, overdue: int) -> Iterator[str]:
     if tiers["worker"]["generation"] is None:
         yield "worker-unread: the deployed gateway does not say which ring it holds"
     elif not tiers["worker"]["in_step"]:
-        yield f"worker-behind: it holds generation {tiers['worker']['generation']} of {held.ring.seq}"
+        where = "behind" if tiers["worker"]["generation"] < held.ring.seq else "ahead"
+        yield f"worker-{where}: it holds generation {tiers['worker']['generation']}, the state {held.ring.seq}"
     if not tiers["apigee"]["in_step"]:
         yield f"apigee-behind: it lacks {', '.join(tiers['apigee']['missing_kids'])}"
-    if held.held:
+    if held.held and due:
         yield f"held: {held.held}"
 
 

@@ -78,7 +78,7 @@ def _rotate(project: Project, stack: str) -> Outcome:
     made = tuple(str(change) for change in changes.own)
     if updated.returncode != 0:
         return _refused(updated, "failed", made)
-    return _verified(project, stack, "rotated", made)
+    return _verified(project, stack, "nothing due" if changes.notes_only else "rotated", made)
 
 
 def _not_ours(changes: Changes) -> Outcome:
@@ -97,8 +97,9 @@ def _verified(project: Project, stack: str, kind: Kind, changes: tuple[str, ...]
     generation = int(outputs["ringGeneration"])
     problem = deployed_problem(project, stack, outputs)
     if problem:
-        return Outcome("failed" if changes else "stopped", problem, generation, changes)
-    return Outcome(kind, _held(outputs), generation, changes)
+        return Outcome("failed" if kind == "rotated" else "stopped", problem, generation, changes)
+    held = _held(outputs) if kind == "nothing due" else ""
+    return Outcome("stopped" if held else kind, held, generation, changes)
 
 
 def _held(outputs: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.environment import environment
+from engine.environment import environment as engine_variables
 
 ROOT = Path(__file__).parents[2]
 COMMAND_TIMEOUT_SECONDS = 600
@@ -34,7 +34,7 @@ class Checkout:
         done = subprocess.run(
             list(command),
             cwd=self.root,
-            env=self._environment(),
+            env=self.environment(),
             text=True,
             capture_output=True,
             check=False,
@@ -66,9 +66,10 @@ class Checkout:
         """Return the stack's state as `pulumi stack export` prints it."""
         return self.pulumi("stack", "export").stdout
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Return the variables that a shell in the copy would have after `portcullis env`."""
         outer = {name: value for name, value in os.environ.items() if not name.startswith(_OF_A_CALLER)}
-        return {**outer, **environment(self.root, outer)}
+        return {**outer, **engine_variables(self.root, outer)}
 
 
 def make_checkout(root: Path) -> Checkout:

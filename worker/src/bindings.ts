@@ -3,7 +3,7 @@ import { decodeRing, type Ring } from "./mint/ring";
 import { decodePolicy } from "./policy/decode";
 import { type PolicyTable, takesDpop } from "./policy/table";
 import { type ReplayNamespace } from "./possession/replay";
-import { DecodeError, type Decoder, dictionary, httpsOrigin, text } from "./support/decode";
+import { DecodeError, type Decoder, dictionary, httpsOrigin, list, text } from "./support/decode";
 import { isJsonObject, member } from "./support/json";
 import { err, ok, type Result } from "./support/result";
 
@@ -19,7 +19,7 @@ export interface Bindings {
   /** The name of the stack. */
   readonly environment: string;
   /** The client secret at each issuer that introspects, by the issuer's name. */
-  readonly introspectionSecrets: ReadonlyMap<string, string>;
+  readonly introspectionSecrets: ReadonlyMap<string, readonly string[]>;
   readonly kv: KVNamespace;
   /** What counts the requests of each product, by its name. */
   readonly limits: ReadonlyMap<string, RateLimit>;
@@ -37,6 +37,14 @@ export interface BindingFault {
   readonly cause: string;
 }
 
+const clientSecret = text(1_000);
+const twoSecrets = list(clientSecret, 1, 2);
+
+/** The client secret at one issuer, or two while one takes the other's place. */
+function clientSecrets(value: unknown, at: string): readonly string[] {
+  return Array.isArray(value) ? twoSecrets(value, at) : [clientSecret(value, at)];
+}
+
 class BindingError extends Error {
   readonly fault: BindingFault;
 
@@ -50,7 +58,7 @@ class BindingError extends Error {
 export function checkBindings(env: UncheckedBindings, policyDocument: unknown): Result<Bindings, BindingFault> {
   try {
     const policy = decode("policy.json", policyDocument, decodePolicy);
-    const introspectionSecrets = json(env, "INTROSPECTION_SECRETS", dictionary(text(1_000), 1_000));
+    const introspectionSecrets = json(env, "INTROSPECTION_SECRETS", dictionary(clientSecrets, 1_000));
     for (const { name, introspection } of policy.issuers) {
       if (introspection?.protocol === "rfc7662" && !introspectionSecrets.has(name)) {
         throw new BindingError({ binding: "INTROSPECTION_SECRETS", cause: `there is no secret for the issuer ${name}` });

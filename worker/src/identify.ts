@@ -175,7 +175,7 @@ function introspectorOf(
   store: Store,
 ): Introspector | null {
   if (issuer.introspection === null) return null;
-  const secret = introspectionSecrets.get(issuer.name) ?? "";
-  const options = { introspection: issuer.introspection, secret, contract: policy.contract, leeway: policy.leeway_seconds };
+  const secrets = introspectionSecrets.get(issuer.name) ?? [""];
+  const options = { introspection: issuer.introspection, secrets, contract: policy.contract, leeway: policy.leeway_seconds };
   return new Introspector(issuer, options, store);
 }

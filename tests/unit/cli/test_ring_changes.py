@@ -43,3 +43,11 @@ def test_the_deployment_of_somebody_elses_version_is_somebody_elses() -> None:
     changes = read_changes({"steps": both})
     assert not changes.own
     assert len(changes.others) == 2
+
+
+def test_the_rings_record_alone_is_told_from_a_rotation() -> None:
+    rows = {row["name"]: row for row in ROWS}
+    step_alone, key = step(rows["the ring's step"]), step(rows["a new key"])
+    assert read_changes({"steps": [step_alone]}).notes_only
+    assert not read_changes({"steps": [step_alone, key]}).notes_only
+    assert not read_changes({}).notes_only

@@ -77,9 +77,10 @@ def test_a_tier_that_is_behind_has_so_much_less_time_left() -> None:
         (40 * HOUR, {}, ["overdue"]),
         (40 * HOUR, {"mode": "paused"}, ["overdue"]),
         (25 * HOUR, {"held": "the Worker is at seq 6"}, ["held"]),
+        (HOUR, {"held": "the Worker was at seq 6"}, []),
         (HOUR, {"worker": None}, ["worker-unread"]),
     ],
-    ids=["just due", "long overdue", "paused and overdue", "held", "unread"],
+    ids=["just due", "long overdue", "paused and overdue", "held", "held before and in step again", "unread"],
 )
 def test_an_alarm_is_raised_when_a_person_is_to_look(at: int, changes: dict[str, Any], alarms: list[str]) -> None:
     document = told(at, **changes)

@@ -212,3 +212,23 @@ def _inputs(recorder: Recorder) -> dict[str, Any]:
         for resource in recorder.registered.values()
         if resource.custom and not resource.type.startswith("pulumi-python:")
     }
+
+
+@pytest.mark.parametrize("secrets", ['{"workforce": 1}', '{"workforce": []}', '{"workforce": ["a", "b", "c"]}', "[]"])
+def test_introspection_secrets_of_another_shape_are_refused_without_being_shown(secrets: str) -> None:
+    config = stack_config("dev")
+    config.values["portcullis:introspectionSecrets"] = secrets
+    config.secrets.append("portcullis:introspectionSecrets")
+    with pytest.raises(
+        Exception, match="introspectionSecrets must be an object of texts, or of lists of two"
+    ) as refused:
+        run_program("dev", config)
+    assert secrets not in str(refused.value)
+
+
+def test_two_introspection_secrets_of_an_issuer_reach_the_worker_as_one_secret() -> None:
+    config = stack_config("dev")
+    config.values["portcullis:introspectionSecrets"] = '{"workforce": ["new", "old"]}'
+    config.secrets.append("portcullis:introspectionSecrets")
+    version = run_program("dev", config).of_type("cloudflare:index/workerVersion:WorkerVersion")[0]
+    assert {"name": "INTROSPECTION_SECRETS", "type": "secret_text", "text": "[secret]"} in version.inputs["bindings"]

@@ -15,8 +15,8 @@ import { askIssuer } from "./request";
 /** What introspection needs to know beside the issuer. */
 export interface IntrospectorOptions {
   readonly introspection: IntrospectionPolicy;
-  /** The client secret at the endpoint; empty where the protocol knows none. */
-  readonly secret: string;
+  /** The client secrets to try at the endpoint, the first first; one empty text where the protocol knows none. */
+  readonly secrets: readonly string[];
   /** The contract's version: a changed contract does not use what an older one concluded. */
   readonly contract: string;
   /** The clock difference allowed, in seconds. */
@@ -75,7 +75,7 @@ export class Introspector {
   }
 
   async #ask(token: string): Promise<Verdict | null> {
-    const answer = await askIssuer(this.#options.introspection, this.#options.secret, token);
+    const answer = await this.#answer(token);
     if (!answer.ok) {
       logEvent({ event: "introspection-failed", issuer: this.#issuer.name, cause: answer.error });
       return null;
@@ -85,5 +85,14 @@ export class Introspector {
     // Only this isolate remembers a refusal: made-up tokens shall not fill KV.
     if (!caller.ok) return { caller, until: now + INACTIVE_TOKEN_SECONDS };
     return { caller, until: Math.min(now + INTROSPECTION_FRESH_SECONDS, caller.value.expires) };
+  }
+
+  /** While a client secret is changed, one of two may not be valid yet, or no more: the other is tried then. */
+  async #answer(token: string): ReturnType<typeof askIssuer> {
+    const { introspection, secrets } = this.#options;
+    const [first = "", second] = secrets;
+    const answer = await askIssuer(introspection, first, token);
+    if (answer.ok || answer.error !== "unauthorized" || second === undefined) return answer;
+    return askIssuer(introspection, second, token);
   }
 }

@@ -3,11 +3,12 @@ import { type JsonObject, parseJsonObject } from "./json";
 import { err, ok, type Result } from "./result";
 
 /** Why a document could not be had. Said in logs only. */
-export type FetchFault = "network" | "timeout" | "status" | "bad-request" | "not-found" | "too-large" | "not-json" | "not-https";
+export type FetchFault = "network" | "timeout" | "status" | "bad-request" | "unauthorized" | "not-found" | "too-large" | "not-json" | "not-https";
 
 /** The statuses that say more than that there is no document. */
 const STATUS_FAULTS: ReadonlyMap<number, FetchFault> = new Map([
   [400, "bad-request"],
+  [401, "unauthorized"],
   [404, "not-found"],
 ]);
 

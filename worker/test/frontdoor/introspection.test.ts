@@ -53,6 +53,24 @@ describe("an opaque token", () => {
     expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({ issuer: "workforce", roles: ["reader"] });
   });
 
+  test.each([
+    ["the new one is not valid yet", "old", ["new", "old"]],
+    ["the old one is valid no more", "new", ["new"]],
+  ])("is introspected while the client secret is changed: %s", async (_, valid, tried) => {
+    const secrets = JSON.stringify({ workforce: ["new", "old"], staff: "s3cret-of-org" });
+    const edge = await Edge.start({ bindings: { INTROSPECTION_SECRETS: secrets } });
+    running.push(edge);
+    edge.maker.made.push(TOKEN);
+    const credentials = (secret: string): string => `Basic ${btoa(`portcullis-edge:${secret}`)}`;
+    edge.internet.on(ENDPOINT, (request, response) => {
+      const isValid = request.headers["authorization"] === credentials(valid);
+      json(response, isValid ? 200 : 401, isValid ? active() : { error: "invalid_client" });
+    });
+    expect((await edge.sendWithToken({}, TOKEN)).status).toBe(200);
+    const asked = edge.internet.to("acme.okta.example", "/oauth2/default/v1/introspect");
+    expect(asked.map(({ headers }) => headers["authorization"])).toEqual(tried.map(credentials));
+  });
+
   test("is asked about once, also in a new isolate, and is not in KV itself", async () => {
     const edge = await start(answers(active()));
     for (let round = 0; round < 3; round++) expect((await edge.sendWithToken({}, TOKEN)).status).toBe(200);

@@ -70,6 +70,8 @@ describe("bindings", () => {
     ["INTROSPECTION_SECRETS is no JSON", "INTROSPECTION_SECRETS", "s3cret", "no JSON"],
     ["INTROSPECTION_SECRETS is a list", "INTROSPECTION_SECRETS", "[]", "object"],
     ["INTROSPECTION_SECRETS lacks an issuer's", "INTROSPECTION_SECRETS", "{}", "workforce"],
+    ["INTROSPECTION_SECRETS has three of one issuer", "INTROSPECTION_SECRETS", '{"workforce":["a","b","s3cret"]}', "$.workforce"],
+    ["INTROSPECTION_SECRETS has none of an issuer", "INTROSPECTION_SECRETS", '{"workforce":[]}', "$.workforce"],
     ["INTROSPECTION_SECRETS has a blank", "INTROSPECTION_SECRETS", '{"workforce":""}', "$.workforce"],
     ["KV is missing", "KV", undefined, "KV"],
     ["KV is a text", "KV", "s3cret", "KV"],
