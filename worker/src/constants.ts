@@ -135,6 +135,9 @@ export const DPOP_NONCE_SECONDS = 120;
 /** Milliseconds to wait for the object that remembers proofs: without its word a proof is not taken. */
 export const REPLAY_DEADLINE_MS = 2_000;
 
+/** Subjects whose pseudonyms an isolate remembers; each has some hundred bytes. */
+export const MAX_PSEUDONYMS = 2_000;
+
 /** Milliseconds to wait for KV; p99 is below 5, and what KV holds can be had elsewhere. */
 export const KV_DEADLINE_MS = 50;
 

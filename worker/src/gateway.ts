@@ -8,7 +8,7 @@ import { Identifier } from "./identify";
 import { ALGORITHMS, takesDpop } from "./policy/table";
 import { gatewayFault, invalidRequest, originNotAllowed, type Refusal } from "./problems/refusal";
 import { problemResponse } from "./problems/response";
-import { answerHeaders, headersRefusal, onwardHeaders } from "./request/headers";
+import { answerHeaders, headersRefusal, type HeadersSeen, lookAt, onwardHeaders } from "./request/headers";
 import { isUnambiguous, splitTarget, type Target } from "./routing/path";
 import { err, ok, type Result } from "./support/result";
 import { type KeepAlive } from "./support/single_flight";
@@ -71,12 +71,13 @@ export class Gateway {
   }
 
   async #answer(request: Request, exchange: Exchange, keepAlive: KeepAlive): Promise<Result<Response, Stop>> {
-    const target = readTarget(request);
+    const seen = lookAt(request.headers);
+    const target = readTarget(request, seen);
     if (!target.ok) return err({ refusal: target.error });
     const { path } = target.value;
     if (path.startsWith(OWN_PREFIX)) return this.#own(request, path, exchange, keepAlive);
     if (this.#cors !== null && isPreflight(request)) return this.#preflight(this.#cors, request, path, exchange);
-    return this.#pass(request, target.value, exchange, keepAlive);
+    return this.#pass(request, seen, target.value, exchange, keepAlive);
   }
 
   #refuse(request: Request, exchange: Exchange, { refusal, tokenRefusal }: Stop): Response {
@@ -112,13 +113,14 @@ export class Gateway {
 
   async #pass(
     request: Request,
+    seen: HeadersSeen,
     target: Target,
     exchange: Exchange,
     keepAlive: KeepAlive,
   ): Promise<Result<Response, Stop>> {
-    const headers = onwardHeaders(request, exchange.trace);
     const allowed = await this.#decider.decide(request, target, exchange, keepAlive);
     if (!allowed.ok) return err({ refusal: allowed.error });
+    const headers = onwardHeaders(request, seen, exchange.trace);
     const url = this.#bindings.apigeeOrigin + target.path + target.query;
     const maxBodyBytes = bodyLimit(allowed.value.operation);
     const onward = { url, method: request.method, headers, body: bodyOf(request), maxBodyBytes };
@@ -137,8 +139,8 @@ function bodyOf({ headers, body }: Request): ReadableStream | null {
   return headers.get("content-length") === "0" ? null : body;
 }
 
-function readTarget(request: Request): Result<Target, Refusal> {
-  const tooLarge = headersRefusal(request.headers);
+function readTarget(request: Request, seen: HeadersSeen): Result<Target, Refusal> {
+  const tooLarge = headersRefusal(seen);
   if (tooLarge !== null) return err(tooLarge);
   const target = splitTarget(request.url);
   if (target === undefined || !isUnambiguous(target.path)) {

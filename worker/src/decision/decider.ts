@@ -108,6 +108,22 @@ export class Decider {
 }
 
 function presentedIn(request: Request, sent: Credentials): Presented {
-  const { method, url, headers } = request;
-  return { ...sent, method, url, proof: headers.get("dpop"), certificate: certificateThumbprint(request.cf) };
+  const { scheme, token } = sent;
+  return {
+    scheme,
+    token,
+    // Looked up only for tokens that are bound to something: each costs more than all the rest.
+    get method() {
+      return request.method;
+    },
+    get url() {
+      return request.url;
+    },
+    get proof() {
+      return request.headers.get("dpop");
+    },
+    get certificate() {
+      return certificateThumbprint(request.cf);
+    },
+  };
 }
