@@ -1,31 +1,38 @@
-"""What the edge Worker costs over a bare pass-through Worker: `python -m bench.edge`; see README.md."""
+"""What the edge Worker costs beside a bare pass-through and three rivals: `python -m bench.edge`; see README.md."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import signal
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from types import FrameType
 from typing import Final, NoReturn
 
 from bench.errors import BenchError
-from bench.load import send_batch, send_one
-from bench.traffic import Case, make_traffic
-from bench.world import GATEWAY, PASS_THROUGH, World, running_world
-from portcullis.contract import ContractError, load
+from bench.generator import LoadGenerator, Result, Target, running_generator
+from bench.traffic import GATEWAY_HOST, Case, Traffic, make_traffic, measured_contract
+from bench.world import (
+    GATEWAY,
+    GATEWAY_REUSE,
+    ISSUER,
+    PASS_THROUGH,
+    PROJECT,
+    RIVALS,
+    SIDES,
+    World,
+    running_world,
+)
+from portcullis.contract import ContractError
 
-PROJECT: Final = Path(__file__).resolve().parent.parent
-SIDES: Final = (GATEWAY, PASS_THROUGH)
 CONNECTIONS: Final = 16
-WARM_UP_REQUESTS: Final = 200
-LIMIT_SECONDS: Final = 30.0
+FLOOD_REQUESTS: Final = 300
+LIMIT_SECONDS: Final = 120.0
 """No round begins after so long; the one that runs is finished."""
 
 MAX_ROUNDS: Final = 100
@@ -43,36 +50,40 @@ class Batch:
 
 @dataclass
 class Measured:
-    """The batches of one case by side, in the order of the rounds; both sides have equally many."""
+    """The batches of one case by side, in the order of the rounds; all sides have equally many."""
 
     case: Case
     batches: dict[str, list[Batch]] = field(default_factory=lambda: {side: [] for side in SIDES})
 
-    def rate_ratios(self) -> list[float]:
-        """Requests per second of the gateway over those of the pass-through, round by round."""
-        pairs = zip(self.batches[GATEWAY], self.batches[PASS_THROUGH], strict=True)
-        return [gateway.rate / rival.rate for gateway, rival in pairs]
+    def rate(self, side: str) -> float:
+        """Requests per second, the median of the rounds."""
+        return median(batch.rate for batch in self.batches[side])
+
+    def rate_ratio(self, rival: str, side: str = GATEWAY) -> float:
+        """Requests per second of a side over the rival's: the median over the rounds, in which they alternate."""
+        pairs = zip(self.batches[side], self.batches[rival], strict=True)
+        return median(one.rate / other.rate for one, other in pairs)
 
     def workerd_cpu(self, side: str) -> float | None:
         """CPU seconds of workerd over all rounds; `None` where unknown or below the clock's resolution."""
         known = [batch.workerd_cpu for batch in self.batches[side] if batch.workerd_cpu is not None]
         return sum(known) or None
 
-    def client_cpu(self) -> float:
-        """CPU seconds of the load generator over all rounds of both sides."""
-        return sum(batch.client_cpu for side in SIDES for batch in self.batches[side])
+    def cpu_ratio(self, rival: str, side: str = GATEWAY) -> float | None:
+        """CPU seconds of workerd for a side over those for the rival; `None` where either is unknown."""
+        one, other = self.workerd_cpu(side), self.workerd_cpu(rival)
+        return None if one is None or other is None else one / other
 
-    def cpu_ratio(self) -> float | None:
-        """CPU seconds of workerd for the gateway over those for the pass-through; `None` where either is unknown."""
-        gateway, rival = self.workerd_cpu(GATEWAY), self.workerd_cpu(PASS_THROUGH)
-        return None if gateway is None or rival is None else gateway / rival
+    def client_cpu(self) -> float:
+        """CPU seconds of the load generator over all rounds of all sides."""
+        return sum(batch.client_cpu for side in SIDES for batch in self.batches[side])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and return the exit status: 0, or 1 where nothing could be measured."""
     options = _options(arguments)
     try:
-        asyncio.run(_run(options.rounds, options.requests))
+        _run(options.rounds, options.requests)
     except (BenchError, ContractError) as problem:
         print(f"bench.edge: {problem}", file=sys.stderr)
         return 1
@@ -81,9 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.edge", description=__doc__)
-    parser.add_argument("--rounds", type=_between(1, MAX_ROUNDS), default=12, help="rounds of each case (%(default)s)")
+    parser.add_argument("--rounds", type=_between(1, MAX_ROUNDS), default=8, help="rounds of each case (%(default)s)")
     parser.add_argument(
-        "--requests", type=_between(1, MAX_REQUESTS), default=400, help="requests of a batch (%(default)s)"
+        "--requests", type=_between(1, MAX_REQUESTS), default=800, help="requests of a batch (%(default)s)"
     )
     return parser.parse_args(arguments)
 
@@ -98,83 +109,128 @@ def _between(least: int, most: int) -> Callable[[str], int]:
     return number
 
 
-async def _run(rounds: int, requests: int) -> None:
-    contract = load(PROJECT / "gateway.yaml")
+def _run(rounds: int, requests: int) -> None:
+    contract = measured_contract(PROJECT / "gateway.yaml")
     traffic = make_traffic(contract)
-    with running_world(PROJECT, contract, traffic) as world:
-        for case in traffic.cases:
-            await _check(world, case)
+    with running_world(PROJECT, contract, traffic) as world, running_generator() as generator:
+        bench = Bench(world, generator, traffic)
+        bench.warm_up(requests)
         measured = [Measured(case) for case in traffic.cases]
-        await _round(world, [Measured(case) for case in traffic.cases], min(requests, WARM_UP_REQUESTS))
         started, done = time.monotonic(), 0
         while done < rounds and (done == 0 or time.monotonic() - started < LIMIT_SECONDS):
-            await _round(world, measured, requests)
+            for one in measured:
+                bench.round(one, requests)
             done += 1
-    if done < rounds:
-        print(f"Stopped after {done} of {rounds} rounds: the machine is slow today.")
-    _report(measured, done, requests)
+        if done < rounds:
+            print(f"Stopped after {done} of {rounds} rounds: the machine is slow today.")
+        _report(measured, done, requests)
+        bench.latency(measured[0], requests)
+        bench.flood(min(requests, FLOOD_REQUESTS))
+        _report_sizes(world)
 
 
-async def _check(world: World, case: Case) -> None:
-    """See that each side does what is measured: the gateway's own token arrives upstream, or nothing does."""
-    [request] = case.make(1)
-    for side, status, minted in ((GATEWAY, case.gateway_status, True), (PASS_THROUGH, 200, False)):
-        answered, body = await send_one(world.ports[side], request)
-        if answered != status:
-            raise BenchError(f"{case.name}: the {side} should answer {status}, but answered {answered}")
-        if status == 200 and json.loads(body).get("minted") is not minted:
-            raise BenchError(f"{case.name}: the {side} answered 200, but not with what the upstream says")
+class Bench:
+    """Sends the batches of one run."""
 
+    def __init__(self, world: World, generator: LoadGenerator, traffic: Traffic) -> None:
+        """Measure the sides of `world` with the tokens of `traffic`."""
+        self._world = world
+        self._generator = generator
+        self._traffic = traffic
 
-async def _round(world: World, measured: Sequence[Measured], requests: int) -> None:
-    """Measure both sides of each case, one right after the other, with the same requests."""
-    for one in measured:
-        batch = one.case.make(requests)
-        for side, status in ((GATEWAY, one.case.gateway_status), (PASS_THROUGH, 200)):
-            one.batches[side].append(await _batch(world, side, batch, status))
+    def warm_up(self, requests: int) -> None:
+        """Start the isolates and fetch the issuer's keys, with every case once; nothing of it is counted."""
+        for case in self._traffic.cases:
+            self.round(Measured(case), requests)
 
+    def round(self, measured: Measured, requests: int) -> None:
+        """Measure all sides of a case, one right after the other; tokens that must be new are so for each side."""
+        for side in SIDES:
+            tokens = measured.case.make(requests)
+            before = self._world.cpu_seconds()
+            result = self._send(side, tokens, requests, measured.case.status)
+            after = self._world.cpu_seconds()
+            cpu = None if before is None or after is None else after - before
+            measured.batches[side].append(Batch(requests / result.seconds, cpu, result.cpu))
 
-async def _batch(world: World, side: str, requests: Sequence[bytes], status: int) -> Batch:
-    workerd_before, client_before = world.cpu_seconds(), time.process_time()
-    try:
-        seconds = await send_batch(world.ports[side], requests, status, CONNECTIONS)
-    except BenchError as problem:
-        raise BenchError(f"{side}: {problem}") from None
-    client, workerd_after = time.process_time() - client_before, world.cpu_seconds()
-    workerd = None if workerd_before is None or workerd_after is None else workerd_after - workerd_before
-    return Batch(len(requests) / seconds, workerd, client)
+    def latency(self, measured: Measured, requests: int) -> None:
+        """Print the latency at half of what the gateway can do, at the same pace for all sides."""
+        rate = measured.rate(GATEWAY) / 2
+        print(
+            f"\nLatency of `{measured.case.name}` at half load, {rate:.0f} requests/s for each side, in milliseconds:"
+        )
+        results = {side: self._send(side, measured.case.make(1), requests, 200, rate) for side in SIDES}
+        for side, result in results.items():
+            added = result.p50 - results[PASS_THROUGH].p50
+            print(
+                f"LATENCY {side:<14} p50 {result.p50:.2f}  p99 {result.p99:.2f}  p50 over the pass-through {added:+.2f}"
+            )
+
+    def flood(self, requests: int) -> None:
+        """Print how often each side fetches the issuer's keys while every request names another key."""
+        case = self._traffic.unknown_kids
+        print(f"\nFetches of the key set in a flood of {requests} tokens with key ids made up for each:")
+        for side in (GATEWAY, *RIVALS):
+            before = self._fetches()
+            self._send(side, case.make(requests), requests, case.status)
+            print(f"FETCHES {side:<14} {self._fetches() - before}")
+
+    def _send(
+        self, side: str, tokens: Sequence[str | None], requests: int, status: int, rate: float | None = None
+    ) -> Result:
+        target = Target(self._world.ports[side], GATEWAY_HOST, self._traffic.path)
+        expected = 200 if side == PASS_THROUGH else status
+        try:
+            return self._generator.send(target, tokens, requests, expected=expected, connections=CONNECTIONS, rate=rate)
+        except BenchError as problem:
+            raise BenchError(f"{side}: {problem}") from None
+
+    def _fetches(self) -> int:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._world.ports[ISSUER]}/count") as answer:
+            return json.load(answer)["fetches"]
 
 
 def _report(measured: Sequence[Measured], rounds: int, requests: int) -> None:
-    print("The edge Worker against a bare pass-through Worker, both in one workerd process, alternating.")
+    print("The edge Worker, a bare pass-through, and the same gateway written with three libraries, in one workerd.")
     print(f"Rounds: {rounds}; requests of each case and side in a round: {requests}; connections: {CONNECTIONS}.\n")
     for one in measured:
-        print(f"  {one.case.name:<15} {one.case.title}")
-    print(f"\n{'':<17} requests per second, median   workerd CPU s per 1,000 requests   load generator")
-    print(f"{'':<17} {GATEWAY:>10} {PASS_THROUGH:>15} {GATEWAY:>16} {PASS_THROUGH:>15} {'CPU s per 1,000':>18}")
-    for one in measured:
-        rates = [f"{median(batch.rate for batch in one.batches[side]):.0f}" for side in SIDES]
-        cpu = [_number(_per_thousand(one.workerd_cpu(side), rounds * requests)) for side in SIDES]
-        client = _number(_per_thousand(one.client_cpu(), len(SIDES) * rounds * requests))
-        print(f"{one.case.name:<17} {rates[0]:>10} {rates[1]:>15} {cpu[0]:>16} {cpu[1]:>15} {client:>18}")
-    print(f"\nRATIO, {GATEWAY} / {PASS_THROUGH}: requests per second over the rounds (more is better), CPU of workerd")
-    for one in measured:
-        ratios = one.rate_ratios()
-        spread = f"min {min(ratios):.2f}  median {median(ratios):.2f}  max {max(ratios):.2f}"
-        print(f"RATIO {one.case.name:<15} requests/s  {spread}   CPU {_number(one.cpu_ratio(), 2)}")
+        print(f"  {one.case.name:<13} {one.case.title}")
+    _table("Requests per second, median", measured, lambda one, side: f"{one.rate(side):.0f}")
+    sent = rounds * requests
+    _table("CPU of workerd, microseconds per request", measured, lambda one, side: _micros(one.workerd_cpu(side), sent))
+    total = sum(one.client_cpu() for one in measured)
+    everything = len(SIDES) * len(measured) * sent
     print(
-        "\nThe load generator's own cost is in every rate above and the same for both sides, which draws the ratios of"
-        "\nrates towards 1. The CPU ratio is without it, but with the upstream and the routing, which are in the same"
-        "\nprocess. A request that the gateway refuses never reaches the upstream; the pass-through forwards it."
+        f"\nThe load generator, a process of its own: {_micros(total, everything)} microseconds of CPU per request.\n"
     )
+    for one in measured:
+        for side in (GATEWAY, GATEWAY_REUSE):
+            for rival in (PASS_THROUGH, *RIVALS):
+                rate, cpu = one.rate_ratio(rival, side), _number(one.cpu_ratio(rival, side))
+                print(f"RATIO {one.case.name:<13} {side:<14} / {rival:<13} requests/s {rate:.2f}   CPU {cpu}")
 
 
-def _per_thousand(seconds: float | None, requests: int) -> float | None:
-    return None if seconds is None else seconds * 1000 / requests
+def _table(heading: str, measured: Sequence[Measured], cell: Callable[[Measured, str], str]) -> None:
+    print(f"\n{heading}\n{'':<14}" + "".join(f"{side:>15}" for side in SIDES))
+    for one in measured:
+        print(f"{one.case.name:<14}" + "".join(f"{cell(one, side):>15}" for side in SIDES))
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "unknown" if value is None else f"{value:.{digits}f}"
+def _report_sizes(world: World) -> None:
+    print("\nSize of the module, and time until a workerd with that Worker alone listens:")
+    for side in SIDES:
+        start = world.starts[side] * 1000
+        over = world.starts[side] / world.starts[PASS_THROUGH]
+        size = world.sizes[side] / 1024
+        print(f"SIZE {side:<14} {size:7.1f} KiB   start {start:.0f} ms, {over:.2f} of the pass-through's")
+
+
+def _micros(seconds: float | None, requests: int) -> str:
+    return "unknown" if seconds is None else f"{seconds * 1e6 / requests:.0f}"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
 
 
 def _end_by_signal(number: int, _frame: FrameType | None) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -12,10 +11,10 @@ from statistics import median
 from typing import Final
 
 from bench.errors import BenchError
-from bench.load import send_batch
-from bench.traffic import make_traffic
-from bench.world import PROJECT, World, gateways_world
-from portcullis.contract import Contract, ContractError, TokenCache, load
+from bench.generator import Target, running_generator
+from bench.traffic import GATEWAY_HOST, make_traffic, measured_contract
+from bench.world import PROJECT, gateways_world
+from portcullis.contract import Contract, ContractError, TokenCache
 
 CONNECTIONS: Final = 8
 MAX_TOKENS: Final = 2_000
@@ -45,42 +44,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tokens", type=int, choices=range(1, MAX_TOKENS + 1), default=300, metavar="N")
     options = parser.parse_args(arguments)
     try:
-        asyncio.run(_run(options.rounds, options.tokens))
+        _run(options.rounds, options.tokens)
     except (BenchError, ContractError) as problem:
         print(f"bench.token_cache: {problem}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _run(rounds: int, tokens: int) -> None:
-    contract = load(PROJECT / "gateway.yaml")
+def _run(rounds: int, tokens: int) -> None:
+    contract = measured_contract(PROJECT / "gateway.yaml")
     traffic = make_traffic(contract)
-    [fresh] = [case for case in traffic.cases if case.name == "fresh-token"]
+    [fresh] = [case for case in traffic.cases if case.name == "fresh-rs256"]
     settings = {name: _with(contract, cache) for name, cache in _SETTINGS.items()}
     with (
         tempfile.TemporaryDirectory(prefix="portcullis-bench-") as folder,
-        gateways_world(settings, traffic, Path(folder)) as world,
+        gateways_world(settings, traffic, Path(folder)) as ports,
+        running_generator() as generator,
     ):
+
+        def send(name: str, batch: Sequence[str | None]) -> float:
+            target = Target(ports[name], GATEWAY_HOST, traffic.path)
+            sent = generator.send(target, batch, len(batch), expected=200, connections=CONNECTIONS)
+            return len(batch) / sent.seconds
+
         for name in _SETTINGS:  # The keys are fetched once for each isolate, and not in the time.
-            await _send(world, name, fresh.make(20))
+            send(name, fresh.make(20))
         rates: dict[str, list[float]] = {ISOLATE: [], KV: []}
         for _ in range(rounds):
             batch = fresh.make(tokens)
             for name in (WRITER, ISOLATE):
-                await _send(world, name, batch)  # They see the tokens for the first time.
-            verify = await _send(world, VERIFY, batch)
+                send(name, batch)  # They see the tokens for the first time.
+            verify = send(VERIFY, batch)
             for name in (ISOLATE, KV):
-                rates[name].append((await _send(world, name, batch)) / verify)
+                rates[name].append(send(name, batch) / verify)
     _report(rates, rounds, tokens)
 
 
 def _with(contract: Contract, cache: TokenCache) -> Contract:
     edge = contract.edge.model_copy(update={"token_cache": cache})
     return contract.model_copy(update={"edge": edge})
-
-
-async def _send(world: World, name: str, requests: Sequence[bytes]) -> float:
-    return len(requests) / await send_batch(world.ports[name], requests, 200, CONNECTIONS)
 
 
 def _report(rates: dict[str, list[float]], rounds: int, tokens: int) -> None:

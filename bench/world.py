@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from bench.errors import BenchError
@@ -27,14 +28,26 @@ from portcullis.sandbox.cloudflare.edge import EdgeError, find_workerd
 from portcullis.sandbox.cloudflare.edge.capnp import Embed, Value, document
 
 APIGEE_HOST: Final = "apigee.acme.example"
+
 GATEWAY: Final = "gateway"
+GATEWAY_REUSE: Final = "gateway-reuse"
 PASS_THROUGH: Final = "pass-through"
+RIVALS: Final[Mapping[str, str]] = {"hono": "hono.js", "jose": "jose.js", "worker-jwt": "worker_jwt.js"}
+"""The same gateway written the usual way, by the library that verifies: the file under `workers/rivals/`."""
+
+SIDES: Final = (GATEWAY, GATEWAY_REUSE, PASS_THROUGH, *RIVALS)
+ISSUER: Final = "issuer"
+
+REUSE_SECONDS: Final = 30
+"""The longest that rule I4 allows with the contract's lifetimes."""
 
 LIMITER: Final = "bench:limiter"
 
 BUILD_SECONDS: Final = 60
 START_SECONDS: Final = 30
 STOP_SECONDS: Final = 5
+STARTS: Final = 3
+"""How often each Worker's start is timed; the median counts."""
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 
@@ -43,10 +56,13 @@ _WORKERS: Final = Path(__file__).parent / "workers"
 
 @dataclass(frozen=True)
 class World:
-    """A running workerd: its process id, and the loopback ports of the two Workers."""
+    """A running workerd: its process id, the loopback port of each Worker, the bytes that each is deployed as, and the
+    seconds until a workerd with that Worker alone listened."""
 
     pid: int
     ports: Mapping[str, int]
+    sizes: Mapping[str, int]
+    starts: Mapping[str, float]
 
     def cpu_seconds(self) -> float | None:
         """CPU seconds, user and system, that the process has used so far; `None` where there is no /proc.
@@ -76,14 +92,15 @@ def running_world(project: Path, contract: Contract, traffic: Traffic) -> Genera
     # The folder, which holds the run's own key ring, is the owner's alone (0700).
     with tempfile.TemporaryDirectory(prefix="portcullis-bench-") as name:
         folder = Path(name)
-        _write_files(project, contract, traffic, folder)
-        with _workerd(binary, folder) as world:
-            yield world
+        sizes = _write_files(project, contract, traffic, folder)
+        starts = {side: median(_start_seconds(binary, folder, side) for _ in range(STARTS)) for side in SIDES}
+        with _workerd(binary, folder, "config.capnp", len(SIDES) + 1) as (pid, ports):
+            yield World(pid, ports, sizes, starts)
 
 
 @contextmanager
-def gateways_world(contracts: Mapping[str, Contract], traffic: Traffic, folder: Path) -> Generator[World]:
-    """Run the gateway once for each contract, by the name of its port, with one KV that keeps what is put.
+def gateways_world(contracts: Mapping[str, Contract], traffic: Traffic, folder: Path) -> Generator[Mapping[str, int]]:
+    """Run the gateway once for each contract, with one KV that keeps what is put; gives the port of each by name.
 
     Raises:
         BenchError: as `running_world`.
@@ -92,18 +109,17 @@ def gateways_world(contracts: Mapping[str, Contract], traffic: Traffic, folder: 
         binary = find_workerd(PROJECT)
     except EdgeError as problem:
         raise BenchError(str(problem)) from None
-    any_contract = next(iter(contracts.values()))
-    _write_files(PROJECT, any_contract, traffic, folder)
+    _write_files(PROJECT, next(iter(contracts.values())), traffic, folder)
     for name, contract in contracts.items():
         _write_json(folder / f"{name}.json", _policy(contract))
-    (folder / "config.capnp").write_text(document(_gateways_config(contracts, traffic.issuer_host)), encoding="utf-8")
-    with _workerd(binary, folder, len(contracts)) as world:
-        yield world
+    _write_config(folder, "gateways.capnp", _gateways_config(contracts, traffic.issuer_host))
+    with _workerd(binary, folder, "gateways.capnp", len(contracts)) as (_, ports):
+        yield ports
 
 
 def _gateways_config(contracts: Mapping[str, Contract], issuer_host: str) -> Mapping[str, Value]:
     # One ring and one salt for all, as the isolates of one version have.
-    bindings = [_origin(), *_gateway_bindings(next(iter(contracts.values())))]
+    bindings = _gateway_bindings(next(iter(contracts.values())), _ring())
     services: dict[str, Value] = {
         **{name: _worker("index.js", bindings, "policy.json", f"{name}.json") for name in contracts},
         **_surroundings(issuer_host),
@@ -112,49 +128,66 @@ def _gateways_config(contracts: Mapping[str, Contract], issuer_host: str) -> Map
     return _document(services, tuple(contracts))
 
 
-def _policy(contract: Contract) -> Mapping[str, Any]:
+def _policy(contract: Contract) -> dict[str, Any]:
     return policy_table(contract, f"https://{GATEWAY_HOST}", f"https://{APIGEE_HOST}/{contract.api.name}")
 
 
-def _origin() -> Value:
-    return {"name": "APIGEE_ORIGIN", "text": f"https://{APIGEE_HOST}"}
-
-
-def _write_files(project: Path, contract: Contract, traffic: Traffic, folder: Path) -> None:
-    _build_gateway(project, folder / "index.js")
+def _write_files(project: Path, contract: Contract, traffic: Traffic, folder: Path) -> dict[str, int]:
+    """Write the configuration and all Workers; returns the bytes of each side's module."""
     for source in _WORKERS.glob("*.js"):
         shutil.copy(source, folder)
-    _write_json(folder / "policy.json", _policy(contract))
+    policy = _policy(contract)
+    again = {**policy, "internal": {**policy["internal"], "reuse_seconds": REUSE_SECONDS}}
+    _write_json(folder / "policy.json", policy)
+    _write_json(folder / "policy_reuse.json", again)
     _write_json(folder / "documents.json", traffic.issuer_documents)
-    config = document(_config(contract, traffic.issuer_host))
-    (folder / "config.capnp").write_text(config, encoding="utf-8")
+    _write_json(folder / "facts.json", {**traffic.facts, "internal": policy["internal"]})
+    _build([project / "worker" / "build.mjs", "--outfile", folder / "index.js"])
+    for name in RIVALS.values():
+        _build([_WORKERS.parent / "build.mjs", _WORKERS / "rivals" / name, folder / name])
+    _write_config(folder, "config.capnp", _config(contract, traffic.issuer_host, SIDES))
+    for side in SIDES:
+        _write_config(folder, f"{side}.capnp", _config(contract, traffic.issuer_host, [side]))
+    modules = {GATEWAY: "index.js", GATEWAY_REUSE: "index.js", PASS_THROUGH: "pass_through.js", **RIVALS}
+    return {side: (folder / module).stat().st_size for side, module in modules.items()}
+
+
+def _write_config(folder: Path, name: str, config: Mapping[str, Value]) -> None:
+    (folder / name).write_text(document(config), encoding="utf-8")
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
-def _build_gateway(project: Path, target: Path) -> None:
-    node, source = shutil.which("node"), project / "worker"
+def _build(arguments: Sequence[str | Path]) -> None:
+    node = shutil.which("node")
     if node is None:
         raise BenchError("node is not installed: install Node 20 or newer")
-    command = [node, str(source / "build.mjs"), "--outfile", str(target)]
+    command = [node, *map(str, arguments)]
     try:
         built = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
     except subprocess.TimeoutExpired:
-        raise BenchError(f"the Worker did not build within {BUILD_SECONDS} s; try again on a quieter machine") from None
+        raise BenchError(f"a Worker did not build within {BUILD_SECONDS} s; try again on a quieter machine") from None
     if built.returncode != 0:
-        raise BenchError(f"the Worker does not build; after `npm ci` in {source}, see:\n{built.stderr.strip()}")
+        raise BenchError(f"a Worker does not build; after `npm ci` in worker/, see:\n{built.stderr.strip()}")
 
 
-def _config(contract: Contract, issuer_host: str) -> Mapping[str, Value]:
-    services: dict[str, Value] = {
-        GATEWAY: _worker("index.js", [_origin(), *_gateway_bindings(contract)], "policy.json"),
+def _config(contract: Contract, issuer_host: str, sides: Sequence[str]) -> Mapping[str, Value]:
+    ring = _ring()
+    gateway = _gateway_bindings(contract, ring)
+    workers: dict[str, Value] = {
+        GATEWAY: _worker("index.js", gateway, "policy.json"),
+        GATEWAY_REUSE: _worker("index.js", gateway, "policy.json", "policy_reuse.json"),
         PASS_THROUGH: _worker("pass_through.js", [_origin()]),
+        **{name: _worker(module, [_origin(), ring], "facts.json") for name, module in RIVALS.items()},
+    }
+    services: dict[str, Value] = {
+        **{side: workers[side] for side in sides},
         **_surroundings(issuer_host),
         "kv": _worker("no_kv.js", []),
     }
-    return _document(services, (GATEWAY, PASS_THROUGH))
+    return _document(services, (*sides, ISSUER))
 
 
 def _surroundings(issuer_host: str) -> dict[str, Value]:
@@ -163,12 +196,13 @@ def _surroundings(issuer_host: str) -> dict[str, Value]:
         {"name": "APIGEE_HOST", "text": APIGEE_HOST},
         {"name": "ISSUER_HOST", "text": issuer_host},
         {"name": "UPSTREAM", "service": "upstream"},
-        {"name": "ISSUER", "service": "issuer"},
+        {"name": "ISSUER", "service": ISSUER},
     ]
     return {
         "internet": _worker("internet.js", routes),
         "upstream": _worker("upstream.js", []),
-        "issuer": _worker("issuer.js", [], "documents.json"),
+        ISSUER: _worker("issuer.js", [], "documents.json"),
+        "cache": _worker("no_cache.js", []),
     }
 
 
@@ -180,8 +214,17 @@ def _document(services: Mapping[str, Value], open_to_clients: Sequence[str]) -> 
     }
 
 
+def _origin() -> Value:
+    return {"name": "APIGEE_ORIGIN", "text": f"https://{APIGEE_HOST}"}
+
+
+def _ring() -> Value:
+    private, public = generate_key("ES256")
+    return {"name": "RING", "text": worker_ring(1, private, [public])}
+
+
 def _worker(module: str, bindings: list[Value], data: str | None = None, file: str | None = None) -> Value:
-    """A service; `data` is the name of a JSON module of its, and `file` the file that holds it, if not of that name."""
+    """A Worker of one module, and of JSON under the name `data`, from another `file` where that is given."""
     modules: list[Value] = [{"name": module, "esModule": Embed(module)}]
     if data is not None:
         modules.append({"name": data, "json": Embed(file or data)})
@@ -190,19 +233,20 @@ def _worker(module: str, bindings: list[Value], data: str | None = None, file: s
         "compatibilityDate": COMPATIBILITY_DATE,
         "bindings": bindings,
         "globalOutbound": "internet",
+        "cacheApiOutbound": "cache",
     }
 
 
-def _gateway_bindings(contract: Contract) -> list[Value]:
-    private, public = generate_key(contract.ring.algorithm)
+def _gateway_bindings(contract: Contract, ring: Value) -> list[Value]:
     introspection = {name: "unused" for name, issuer in contract.issuers.items() if issuer.introspection is not None}
     return [
+        _origin(),
+        ring,
         {"name": "AUDIT_SALT", "text": "a salt of the benchmark"},
         {"name": "ENVIRONMENT", "text": "bench"},
         {"name": "INTROSPECTION_SECRETS", "text": json.dumps(introspection)},
         *(_limiter(name, product) for name, product in contract.products.items()),
         {"name": "KV", "kvNamespace": "kv"},
-        {"name": "RING", "text": worker_ring(1, private, [public])},
         {"name": "VERSION", "json": json.dumps({"id": "bench"})},
     ]
 
@@ -213,13 +257,19 @@ def _limiter(name: str, product: Product) -> Value:
     return {"name": binding_name(name), "wrapped": {"moduleName": LIMITER, "innerBindings": inner}}
 
 
+def _start_seconds(binary: Path, folder: Path, side: str) -> float:
+    started = time.monotonic()
+    with _workerd(binary, folder, f"{side}.capnp", 2):
+        return time.monotonic() - started
+
+
 @contextmanager
-def _workerd(binary: Path, folder: Path, sockets: int = 2) -> Generator[World]:
+def _workerd(binary: Path, folder: Path, config: str, sockets: int) -> Generator[tuple[int, dict[str, int]]]:
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb", buffering=0) as control, (folder / "errors").open("wb") as errors:
         try:
             process = subprocess.Popen(
-                [str(binary), "serve", f"--control-fd={write_end}", "config.capnp"],
+                [str(binary), "serve", f"--control-fd={write_end}", config],
                 cwd=folder,
                 env={},
                 stdin=subprocess.DEVNULL,
@@ -237,7 +287,7 @@ def _workerd(binary: Path, folder: Path, sockets: int = 2) -> Generator[World]:
             if ports is None:
                 said = (folder / "errors").read_text(encoding="utf-8", errors="replace")
                 raise BenchError(f"workerd did not start within {START_SECONDS} s: {said.strip() or 'it said nothing'}")
-            yield World(process.pid, ports)
+            yield process.pid, ports
         finally:
             _end(process)
 
