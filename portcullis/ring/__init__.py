@@ -12,7 +12,8 @@ The rules have names, I0 to I12, used throughout:
   components create and delete.
 - I10 a key is named by its thumbprint, and the private half of `previous` is gone: `keys`, `slots`.
 
-docs/ring-rules.md tells them with the numbers of the defaults. `decide` is the step. `emergency` holds what a compromised key asks for.
+`decide` is the step. `emergency` holds what a compromised key asks for. docs/ring-rules.md tells the rules with the
+numbers of the defaults.
 """
 
 from portcullis.ring.emergency import (
