@@ -11,6 +11,8 @@ const KEYS = "acme.okta.example/oauth2/default/v1/keys";
 const ISSUER = "https://acme.okta.example/oauth2/default";
 
 const ENTRY = "issuer-keys.v1.workforce";
+// The edge gives a copy 50 ms and goes on without it, which a busy machine may not keep.
+const BUSY = { retry: 4 };
 
 const running: Edge[] = [];
 afterEach(async () => {
@@ -139,7 +141,7 @@ describe("keys in an isolate", () => {
     expect((await edge.sendWithToken()).status).toBe(200);
   });
 
-  test("a key that the issuer has just begun to use is fetched for the first token that names it", async () => {
+  test("a key that the issuer has just begun to use is fetched for the first token that names it", BUSY, async () => {
     const edge = await start();
     const next = newKey("okta-2", "RS256");
     const rotated = new TokenMaker({ ...edge.maker.keys, workforce: [next] });
@@ -165,7 +167,7 @@ describe("the copy of an issuer's keys in the data centre's cache", () => {
     return { url, value: entry?.value ?? "", control: entry?.control ?? "" };
   }
 
-  test("is used by a new isolate before KV and the issuer are asked", async () => {
+  test("is used by a new isolate before KV and the issuer are asked", BUSY, async () => {
     const edge = await start();
     await edge.sendWithToken();
     expect((await copy(edge)).control).toBe("max-age=600");
@@ -177,7 +179,7 @@ describe("the copy of an issuer's keys in the data centre's cache", () => {
     expect(keyFetches(fresh)).toBe(1);
   });
 
-  test("spares the issuer a question about a key that a neighbour has fetched", async () => {
+  test("spares the issuer a question about a key that a neighbour has fetched", BUSY, async () => {
     const edge = await start();
     const [old] = edge.maker.keys.workforce.map(publishedJwk);
     const next = newKey("okta-2", "RS256");
@@ -219,7 +221,7 @@ describe("the copy of an issuer's keys in the data centre's cache", () => {
 });
 
 describe("the copy of an issuer's keys in KV", () => {
-  test("lets a new isolate go on while the issuer is down", async () => {
+  test("lets a new isolate go on while the issuer is down", BUSY, async () => {
     const edge = await start();
     await edge.sendWithToken();
     const { ttl, value } = await edge.kv.written("issuer-keys.v1.workforce");
@@ -231,7 +233,7 @@ describe("the copy of an issuer's keys in KV", () => {
     expect(keyFetches(fresh)).toBe(1);
   });
 
-  test("past its freshness is used at once and renewed behind the caller's back", async () => {
+  test("past its freshness is used at once and renewed behind the caller's back", BUSY, async () => {
     const edge = await start();
     await edge.sendWithToken();
     const { key, value, ttl } = await edge.kv.written("issuer-keys.v1.workforce");
