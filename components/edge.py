@@ -173,6 +173,12 @@ class EdgeGateway(pulumi.ComponentResource):
         )
         bindings = [
             *self._limits(),
+            cloudflare.WorkerVersionBindingArgs(
+                name="ANALYTICS",
+                type="analytics_engine",
+                # Datasets are the account's, and made by their first point; names take letters, digits and `_`.
+                dataset=f"{args['contract'].api.name}_{pulumi.get_stack()}".replace("-", "_"),
+            ),
             _text("APIGEE_ORIGIN", args["apigee_origin"]),
             _secret("AUDIT_SALT", salt.value),
             _text("ENVIRONMENT", pulumi.get_stack()),

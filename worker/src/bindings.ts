@@ -1,3 +1,4 @@
+import { type Dataset } from "./audit/data_point";
 import { bindingOf, type RateLimit } from "./limits/limiter";
 import { decodeRing, type Ring } from "./mint/ring";
 import { decodePolicy } from "./policy/decode";
@@ -12,6 +13,8 @@ export type UncheckedBindings = Readonly<Record<string, unknown>>;
 
 /** What the Worker is bound to, checked. */
 export interface Bindings {
+  /** Where data points go; null where the version has no dataset. */
+  readonly analytics: Dataset | null;
   /** Where Apigee answers: an https origin. */
   readonly apigeeOrigin: string;
   /** The key of the pseudonyms in audit lines. */
@@ -65,6 +68,7 @@ export function checkBindings(env: UncheckedBindings, policyDocument: unknown): 
       }
     }
     return ok({
+      analytics: dataset(env, "ANALYTICS"),
       apigeeOrigin: decode("APIGEE_ORIGIN", env["APIGEE_ORIGIN"], httpsOrigin),
       auditSalt: decode("AUDIT_SALT", env["AUDIT_SALT"], text(1_000)),
       environment: decode("ENVIRONMENT", env["ENVIRONMENT"], text(100, /^[A-Za-z0-9._-]+$/)),
@@ -106,6 +110,14 @@ function json<Value>(env: UncheckedBindings, binding: string, decoder: Decoder<V
 /** The id in the version metadata binding; what else is in it says nothing here. */
 function versionId(value: unknown, at: string): string {
   return text(100, /^[A-Za-z0-9-]+$/)(isJsonObject(value) ? member(value, "id") : value, `${at}.id`);
+}
+
+function dataset(env: UncheckedBindings, binding: string): Dataset | null {
+  const value = env[binding];
+  if (value === undefined) return null;
+  const isDataset = typeof value === "object" && value !== null && "writeDataPoint" in value;
+  if (!isDataset) throw new BindingError({ binding, cause: "it is no dataset" });
+  return value as Dataset;
 }
 
 function limiter(env: UncheckedBindings, binding: string): RateLimit {

@@ -1,3 +1,4 @@
+import { type Dataset, writeDataPoint } from "./audit/data_point";
 import { type AuditLine, writeAuditLine } from "./audit/line";
 import { type Refusal } from "./problems/refusal";
 import { statusOf } from "./problems/response";
@@ -57,10 +58,10 @@ export class Exchange {
     Object.assign(this.#findings, findings);
   }
 
-  /** Writes the audit line. Called once, whatever happened. */
-  end({ decision, reason, status }: Ending, setting: Setting): void {
+  /** Writes the audit line, and its data point where there is a dataset. Called once, whatever happened. */
+  end({ decision, reason, status }: Ending, setting: Setting, dataset: Dataset | null): void {
     const found = this.#findings;
-    writeAuditLine({
+    const line: AuditLine = {
       ts: new Date(this.#startedAt).toISOString(),
       hop: "edge",
       ...setting,
@@ -82,7 +83,9 @@ export class Exchange {
       status,
       upstream_status: found.upstream_status ?? null,
       duration_ms: Date.now() - this.#startedAt,
-    });
+    };
+    writeAuditLine(line);
+    writeDataPoint(dataset, line);
   }
 }
 

@@ -64,7 +64,7 @@ export class Gateway {
       logEvent({ event: "unexpected", error: problem instanceof Error ? problem.name : typeof problem });
       return err<Stop>({ refusal: gatewayFault() });
     });
-    if (outcome.ok) exchange.end({ decision: "allow", reason: "ok", status: outcome.value.status }, this.#setting);
+    if (outcome.ok) exchange.end({ decision: "allow", reason: "ok", status: outcome.value.status }, this.#setting, this.#bindings.analytics);
     const response = outcome.ok ? outcome.value : this.#refuse(request, exchange, outcome.error);
     this.#cors?.mark(response, request);
     return response;
@@ -81,7 +81,7 @@ export class Gateway {
   }
 
   #refuse(request: Request, exchange: Exchange, { refusal, tokenRefusal }: Stop): Response {
-    exchange.end(endingOf(refusal, tokenRefusal ?? refusal.slug), this.#setting);
+    exchange.end(endingOf(refusal, tokenRefusal ?? refusal.slug), this.#setting, this.#bindings.analytics);
     const { policy } = this.#bindings;
     return problemResponse(refusal, {
       types: policy.problems,

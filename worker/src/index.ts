@@ -30,7 +30,7 @@ function build(bindings: Bindings): Result<Gateway, BindingFault> {
 function refuseUnfit(request: Request): Response {
   const exchange = new Exchange(request);
   const refusal = gatewayFault(503);
-  exchange.end(endingOf(refusal), { env: null, ring_seq: null, contract: null });
+  exchange.end(endingOf(refusal), { env: null, ring_seq: null, contract: null }, null);
   const { traceId } = exchange.trace;
   return problemResponse(refusal, { types: null, realm: "gateway", dpop: null, traceId, head: request.method === "HEAD" });
 }

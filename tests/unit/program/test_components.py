@@ -155,6 +155,7 @@ def test_the_worker_is_bound_to_what_it_needs_in_the_order_of_names(tmp_path: Pa
     names = [binding["name"] for binding in bindings]
     assert names == sorted(names)
     assert {b["name"]: b["type"] for b in bindings} == {
+        "ANALYTICS": "analytics_engine",
         "APIGEE_ORIGIN": "plain_text",
         "AUDIT_SALT": "secret_text",
         "ENVIRONMENT": "plain_text",

@@ -53,6 +53,8 @@ export type Line = Readonly<Record<string, unknown>>;
 /** What a test may set otherwise. */
 export interface EdgeOptions {
   readonly policy?: unknown;
+  /** Binds a dataset, one that works or one that fails; else there is none. */
+  readonly analytics?: "up" | "broken";
   /** What the rate limit of each product allows (by default more than any test sends), or how it fails. */
   readonly limit?: number | "broken" | "late";
   /** Text bindings to replace; null leaves one out. */
@@ -103,6 +105,14 @@ export default ({ settings: { product, limit } }) => ({
     const name = product + " " + key;
     counts.set(name, (counts.get(name) ?? 0) + 1);
     return { success: counts.get(name) <= limit };
+  },
+});`;
+
+/** A dataset: each point becomes a line of the error stream. */
+const ANALYTICS = `export default ({ settings: { mode } }) => ({
+  writeDataPoint(point) {
+    if (mode === "broken") throw new Error("the dataset is down");
+    console.error(JSON.stringify({ event: "data-point", point }));
   },
 });`;
 
@@ -249,6 +259,7 @@ export class Edge {
     writeFileSync(join(this.#folder, "policy.json"), JSON.stringify(options.policy ?? policyDocument()));
     writeFileSync(join(this.#folder, "cron.js"), CRON_SHIM);
     writeFileSync(join(this.#folder, "limiter.js"), LIMITER);
+    writeFileSync(join(this.#folder, "analytics.js"), ANALYTICS);
     writeFileSync(join(this.#folder, "config.capnp"), this.#config(options));
     const running = spawn(workerd, ["serve", "config.capnp", "--experimental", "--control-fd=3"], {
       cwd: this.#folder,
@@ -287,7 +298,7 @@ export class Edge {
     }
   }
 
-  #config({ bindings: changed = {}, limit = 1e6, replay = true }: EdgeOptions): string {
+  #config({ bindings: changed = {}, limit = 1e6, replay = true, analytics }: EdgeOptions): string {
     const texts: Record<string, string | null> = {
       APIGEE_ORIGIN: "https://apigee.acme.example",
       AUDIT_SALT: "a-salt-for-tests",
@@ -299,6 +310,8 @@ export class Edge {
     const bindings = Object.entries(texts)
       .filter(([, text]) => text !== null)
       .map(([name, text]) => `(name = "${name}", text = ${JSON.stringify(text)})`);
+    const mode = JSON.stringify(JSON.stringify({ mode: analytics }));
+    const dataset = `(name = "ANALYTICS", wrapped = (moduleName = "test:analytics", innerBindings = [(name = "settings", json = ${mode})]))`;
     const limiters = ["orders", "payments"].map((product) => {
       const settings = JSON.stringify(JSON.stringify({ product, limit }));
       const inner = `innerBindings = [(name = "settings", json = ${settings})]`;
@@ -315,7 +328,10 @@ const config :Workerd.Config = (
     (name = "objects", disk = (path = "objects", writable = true)),
     (name = "cache", external = (address = "${this.cache.address}", http = ())),
   ],
-  extensions = [(modules = [(name = "test:limiter", esModule = embed "limiter.js", internal = true)])],
+  extensions = [(modules = [
+    (name = "test:limiter", esModule = embed "limiter.js", internal = true),
+    (name = "test:analytics", esModule = embed "analytics.js", internal = true),
+  ])],
   sockets = [
     (name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = "test-cf"), service = "edge"),
     (name = "cron", address = "127.0.0.1:0", http = (), service = "cron"),
@@ -326,7 +342,7 @@ const edge :Workerd.Worker = (
   compatibilityDate = "2026-07-01",
   globalOutbound = "internet",
   cacheApiOutbound = "cache",
-  bindings = [${[...bindings, ...limiters, '(name = "KV", kvNamespace = "kv")', VERSION_BINDING, ...(replay ? [REPLAY_BINDING] : [])].join(", ")}],
+  bindings = [${[...bindings, ...limiters, ...(analytics === undefined ? [] : [dataset]), '(name = "KV", kvNamespace = "kv")', VERSION_BINDING, ...(replay ? [REPLAY_BINDING] : [])].join(", ")}],
 );
 const proofs :Workerd.Worker = (
   modules = [(name = "proofs.js", esModule = embed "proofs.js")],

@@ -75,6 +75,7 @@ describe("bindings", () => {
     ["INTROSPECTION_SECRETS has a blank", "INTROSPECTION_SECRETS", '{"workforce":""}', "$.workforce"],
     ["KV is missing", "KV", undefined, "KV"],
     ["KV is a text", "KV", "s3cret", "KV"],
+    ["ANALYTICS is a text", "ANALYTICS", "s3cret", "dataset"],
     ["LIMIT_ORDERS is missing", "LIMIT_ORDERS", undefined, "rate limit"],
     ["LIMIT_PAYMENTS is a text", "LIMIT_PAYMENTS", "s3cret", "rate limit"],
     ["VERSION is missing", "VERSION", undefined, "missing"],
