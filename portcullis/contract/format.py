@@ -32,19 +32,19 @@ def annotation(path: KeyPath) -> Any:
 def _child(kind: Any, step: str | int) -> Any:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         info = kind.model_fields.get(str(step))
-        return None if info is None else _bare(info.annotation)
+        return None if info is None else plain_type(info.annotation)
     arguments = get_args(kind)
     if not arguments:
         return None
-    return _bare(arguments[0] if isinstance(step, int) else arguments[-1])
+    return plain_type(arguments[0] if isinstance(step, int) else arguments[-1])
 
 
-def _bare(kind: Any) -> Any:
+def plain_type(kind: Any) -> Any:
     """A type without Annotated, and without `| None`."""
     while hasattr(kind, "__metadata__"):
         kind = kind.__origin__
     present = [choice for choice in get_args(kind) if choice is not type(None)]
-    return _bare(present[0]) if type(None) in get_args(kind) and len(present) == 1 else kind
+    return plain_type(present[0]) if type(None) in get_args(kind) and len(present) == 1 else kind
 
 
 def members(path: KeyPath) -> Iterator[str]:
@@ -75,19 +75,20 @@ def example(path: KeyPath) -> str:
         value = _model_example(kind)
     else:
         return f"`{path[-1]}:` with at least one entry below it" if isinstance(path[-1], str) else "an entry"
-    return f"`{path[-1]}: {_flow(value)}`" if isinstance(path[-1], str) else f"`{_flow(value)}`"
+    return f"`{path[-1]}: {flow(value)}`" if isinstance(path[-1], str) else f"`{flow(value)}`"
 
 
 def _model_example(kind: type[BaseModel]) -> dict[str, Any]:
     return {name: info.examples[0] for name, info in kind.model_fields.items() if info.is_required() and info.examples}
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """A value as YAML in flow style."""
     if isinstance(value, dict):
         mapping = cast("dict[str, Any]", value)
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in mapping.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in mapping.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, cast("list[Any]", value))) + "]"
+        return "[" + ", ".join(map(flow, cast("list[Any]", value))) + "]"
     text = str(value)
     return f'"{text}"' if re.search(r"[{}\[\],:#]", text) else text
 

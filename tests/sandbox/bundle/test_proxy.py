@@ -12,6 +12,7 @@ import jwt
 import pytest
 from ruamel.yaml import YAML
 
+from components.apigee import MASKED
 from portcullis.ring import generate_key
 from tests.sandbox.bundle.deployed import AUDIENCE, NOON, Deployed, contract_of, echo
 
@@ -530,3 +531,16 @@ async def test_a_method_that_would_break_the_line_is_written_as_text(apigee: Dep
     await apigee.http.request('GE"T', "/orders")
     assert apigee.logs.dropped == 0
     assert len(apigee.logs.entries()) <= 1
+
+
+async def test_a_trace_session_shows_no_token(apigee: Deployed) -> None:
+    apigee.store.put("apigee.debugmasks", "acme/test/debugmask", {"variables": list(MASKED)})
+    stranger, _ = generate_key("ES256")
+    tokens = [apigee.token(), apigee.token(aud="https://other.example"), apigee.sign(apigee.claims(), None, stranger)]
+    for token in tokens:
+        await apigee.call("GET /orders", token, [("Authorization", f"Bearer {token}")])
+    shown = json.dumps(apigee.runtime.traces.all())
+    assert shown.count('"AM-TakeToken"') >= len(tokens)
+    for token in tokens:
+        for part in token.split(".")[1:]:
+            assert part not in shown
