@@ -86,12 +86,14 @@ function elliptic(curve: string, length: number): { readonly public: Members; re
 
 function rsa2048(): { readonly public: Members; readonly private: Members } {
   const [whole, half] = [base64url(342), base64url(171)];
+  // A Base64urlUInt has no leading zero bytes (RFC 7518 §2), and one in some thirty of these exponents would have one.
+  const [exponent, part] = [base64url(342, 1), base64url(171, 1)];
   return {
     public: { kty: oneOf(["RSA"]), n: whole, e: oneOf(["AQAB"]) },
-    private: { d: whole, p: half, q: half, dp: half, dq: half, qi: half },
+    private: { d: exponent, p: half, q: half, dp: part, dq: part, qi: part },
   };
 }
 
-function base64url(length: number): Decoder<string> {
-  return text(length, new RegExp(`^[A-Za-z0-9_-]{${String(length)}}$`));
+function base64url(length: number, fewest = length): Decoder<string> {
+  return text(length, new RegExp(`^[A-Za-z0-9_-]{${String(fewest)},${String(length)}}$`));
 }
