@@ -36,7 +36,8 @@ class Network:
         self.client = client or httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+            # A listener closes an idle connection after 5 s; one closed here first is never met half-closed by a request.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=2.0),
         )
         self._resolvers: list[Resolver] = []
         self._faults: dict[str, Fault] = {}
