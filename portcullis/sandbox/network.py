@@ -36,7 +36,7 @@ class Network:
         self.client = client or httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
-            # A listener closes an idle connection after 5 s; one closed here first is never met half-closed by a request.
+            # A listener closes an idle connection after 5 s; one closed here first is never met half-closed.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=2.0),
         )
         self._resolvers: list[Resolver] = []
