@@ -35,7 +35,6 @@ _FIXED: Final = {
     "policies/AM-AllowedMethods.xml": "apiproxy/policies/AM-AllowedMethods.xml",
     "policies/AM-Operation.xml": "apiproxy/policies/AM-Operation.xml",
     "policies/KV-SigningKey.xml": "apiproxy/policies/KV-SigningKey.xml",
-    "policies/JWT-VerifyEdgeToken.xml": "apiproxy/policies/JWT-VerifyEdgeToken.xml",
     "resources/properties/gateway.properties": "apiproxy/resources/properties/gateway.properties",
 }
 # Rendered only where the contract asks for what they do: Apigee would deploy policies that no flow runs.
@@ -132,6 +131,10 @@ def _generated(contract: Contract, templates: Path, values: dict[str, Any]) -> d
     targets: list[Target] = values["backends"]
     for target in targets:
         files[f"apiproxy/targets/{target.name}.xml"] = render("targets/backend.xml", backend=target)
+    for verifier in values["verifiers"]:
+        files[f"apiproxy/policies/{verifier.policy}.xml"] = render(
+            "policies/JWT-VerifyEdgeToken.xml", verifier=verifier
+        )
     for protection in values["protections"]:
         for policy in protection.policies:
             template = f"policies/{policy.removesuffix(protection.name)}Protection.xml"

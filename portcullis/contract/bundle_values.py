@@ -79,6 +79,14 @@ class Guard:
         return found
 
 
+@dataclass(frozen=True)
+class Verifier:
+    """A VerifyJWT policy, by its name, and the algorithms it takes."""
+
+    policy: str
+    algorithms: tuple[str, ...]
+
+
 def bundle_values(contract: Contract, issuer: str, audience: str, environment: str) -> dict[str, Any]:
     """Derive what the templates take. Names in it are those that the templates use."""
     routes = [_route(contract, product, name) for product, name, _ in most_specific_first(contract)]
@@ -94,8 +102,7 @@ def bundle_values(contract: Contract, issuer: str, audience: str, environment: s
         "query_patterns": any(guard.found_in("query") for guard in guards),
         "caching": any(route.cache_seconds for route in routes),
         "backends": [_target(name, backend) for name, backend in contract.backends.items()],
-        # All that a key of the ring may have, so that another algorithm for new keys needs no new proxy.
-        "algorithms": ALGORITHMS,
+        "verifiers": _verifiers(),
         "leeway_seconds": contract.apigee.leeway_seconds,
         "key_cache_seconds": contract.apigee.key_cache_seconds,
         "token_life_seconds": contract.edge.token_life_seconds,
@@ -104,6 +111,17 @@ def bundle_values(contract: Contract, issuer: str, audience: str, environment: s
         "internal_audience": audience,
         "environment": environment,
     }
+
+
+def _verifiers() -> list[Verifier]:
+    """A policy for each type of key that the ring may hold.
+
+    Together they take every algorithm of the ring, so that another one for new keys needs no new proxy. They are two
+    since VerifyJWT takes no ES algorithm together with an RS or PS one.
+    """
+    elliptic = tuple(name for name in ALGORITHMS if name.startswith("ES"))
+    rsa = tuple(name for name in ALGORITHMS if name not in elliptic)
+    return [Verifier("JWT-VerifyEdgeTokenEC", elliptic), Verifier("JWT-VerifyEdgeTokenRSA", rsa)]
 
 
 def _route(contract: Contract, product: str, name: str) -> Route:
