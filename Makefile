@@ -40,8 +40,10 @@ test-worker:
 	@cd worker && npm test --silent
 
 test-python:
-	@echo "== tests: Python, sandbox, end to end"
-	@$(VENV)/python -m pytest -n 2 --dist loadgroup
+	@echo "== tests: Python, sandbox"
+	@$(VENV)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e
+	@echo "== tests: end to end"
+	@$(VENV)/python -m pytest tests/e2e
 
 install: $(STAMPS)/python $(STAMPS)/worker $(STAMPS)/bundle
 	@$(VENV)/python -m engine.install

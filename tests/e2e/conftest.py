@@ -12,8 +12,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/e2e/" in item.nodeid:
             item.add_marker(pytest.mark.engine)
             item.add_marker(pytest.mark.workerd)
-            # They share one stack, so one worker runs them all, in order.
-            item.add_marker(pytest.mark.xdist_group("end-to-end"))
 
 
 @pytest.fixture(scope="session")

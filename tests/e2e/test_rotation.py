@@ -67,7 +67,7 @@ def test_nothing_private_was_printed_logged_or_stored_in_the_clear(stack: Stack)
     assert stack.leaks(stack.checkout.portcullis("token")["token"]) == []
 
 
-def test_a_change_that_is_not_the_rings_stops_the_rotation(stack: Stack) -> None:
+def test_a_change_that_is_not_the_rings_stops_the_rotation_until_it_is_gone(stack: Stack) -> None:
     overlay = stack.checkout.root / "gateway.local.yaml"
     overlay.write_text("products: {orders: {quota: {requests: 121}}}\n", encoding="utf-8")
     stack.advance("25h")
@@ -77,3 +77,5 @@ def test_a_change_that_is_not_the_rings_stops_the_rotation(stack: Stack) -> None
         overlay.unlink()
     assert (code, document["outcome"]) == (20, "stopped")
     assert "update ApiProduct gateway-apigee-product-orders" in document["changes"]
+    code, document = stack.portcullis("rotate")
+    assert (code, document["outcome"]) == (10, "rotated")
