@@ -171,6 +171,14 @@ def test_an_issuer_that_rotates_its_keys_is_followed(caller: Caller) -> None:
     assert answer.status_code == 200
 
 
+def test_the_audit_of_everything_holds_audit_lines_and_no_event(caller: Caller) -> None:
+    caller.send("GET /orders", caller.user("default"))
+    entries = caller.checkout.portcullis("audit")
+    assert entries
+    assert [entry for entry in entries if entry.keys() != AUDIT_MEMBERS] == []
+    caller.checkout.run(str(caller.checkout.root / ".venv/bin/portcullis"), "audit")
+
+
 def _check_problem(answer: httpx.Response, slug: str, trace_id: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"

@@ -14,8 +14,11 @@ export type OperationalEvent =
 /** Why an issuer's keys could not be fetched. */
 export type KeysFault = FetchFault | "wrong-issuer" | "no-jwks-uri" | "no-usable-keys" | "late";
 
-/** Writes an event as one line of JSON to the error stream, where it does not mix with the audit lines. */
+/**
+ * Writes an event as one line of JSON to the error stream. It names no hop, as every audit line does: whoever reads both
+ * streams tells them apart by that.
+ */
 export function logEvent(event: OperationalEvent): void {
   // eslint-disable-next-line no-console -- the one writer of events
-  console.error(JSON.stringify({ ts: new Date().toISOString(), hop: "edge", ...event }));
+  console.error(JSON.stringify({ ts: new Date().toISOString(), ...event }));
 }

@@ -74,7 +74,7 @@ describe("the revocation list", () => {
   ])("that is %s is told of and fails no request", BUSY, async (_name, list) => {
     const edge = await start(list);
     expect((await send(edge, {})).status).toBe(200);
-    if (typeof list === "object") expect(await edge.event("revocations-unreadable")).toMatchObject({ hop: "edge" });
+    if (typeof list === "object") expect(await edge.event("revocations-unreadable")).toHaveProperty("cause");
   });
 
   test.each(["down", "slow"] as const)("fails no request when KV is %s", async (mode) => {
