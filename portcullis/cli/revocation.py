@@ -62,7 +62,8 @@ def lines(done: Revocation) -> list[str]:
             f" {timestamp(done.dropped_at)} or soon after (the schedule does it too)"
         )
     if done.dead_by is not None:
-        told.append(f"dead everywhere by {timestamp(done.dead_by)} if it is dropped then")
+        condition = " if it is dropped then" if done.dropped_at is not None else ""
+        told.append(f"dead everywhere by {timestamp(done.dead_by)}{condition}")
     return told
 
 
