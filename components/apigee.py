@@ -81,6 +81,8 @@ class ApigeeGateway(pulumi.ComponentResource):
     """The developer apps, one per consumer."""
     ready: list[pulumi.Resource]
     """What must exist before the Worker may sign with a new key or forward to this tier."""
+    key_map_id: pulumi.Output[str]
+    """The id of the key value map that holds the published keys."""
 
     def __init__(self, name: str, args: ApigeeGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         inputs = {"organization": args["organization"], "environment": args["environment"]}
@@ -196,6 +198,7 @@ class ApigeeGateway(pulumi.ComponentResource):
                 opts=self._opts,
             )
 
+        self.key_map_id = key_map.id
         return self._args["published_keys"].apply(lambda keys: [entry(key) for key in keys])
 
     def _proxy(

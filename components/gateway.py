@@ -118,7 +118,12 @@ class Gateway(pulumi.ComponentResource):
         )
         RingReadBack(
             f"{name}-read-back",
-            {"generation": self.ring.generation, "jwks": self.ring.jwks, "edge_url": self.edge.url},
+            {
+                "generation": self.ring.generation,
+                "jwks": self.ring.jwks,
+                "edge_url": self.edge.url,
+                "key_map": self.apigee.key_map_id,
+            },
             pulumi.ResourceOptions(parent=self, depends_on=self.edge.deployed),
         )
         self.register_outputs({"url": self.edge.url})

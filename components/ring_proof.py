@@ -7,13 +7,16 @@ that signs stays trusted, and the next update goes on where this one stopped.
 """
 
 import json
+import os
 import time
 from typing import Any
 
+import httpx
 import pulumi
-from pulumi.dynamic import CreateResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import ConfigureRequest, CreateResult, Resource, ResourceProvider, UpdateResult
 
-from portcullis.deployed import CanaryError, NoAnswerError, Realm, read_edge, send_canary
+from components.google_access import access_token, apigee_endpoint
+from portcullis.deployed import CanaryError, NoAnswerError, Realm, missing_keys, read_edge, send_canary
 from portcullis.ring import EDGE_PROPAGATION_SECONDS, ReadBack, RingConflictError, refuse_conflict
 
 Props = dict[str, Any]
@@ -60,14 +63,24 @@ class Canary(Resource, module="ring", name="Canary"):
 
 
 class RingReadBackProvider(ResourceProvider):
-    """Asks the deployed Worker for its ring after an update has written one."""
+    """Asks both tiers for their keys after an update has written them.
+
+    Credentials for Apigee's API come from the stack's configuration, and so are in no input.
+    """
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Keep the stack's configuration, which the engine hands over with its secrets in clear."""
+        self._config = req.config
 
     def create(self, props: Props) -> CreateResult:
         """Begin: a new hostname may take a while to exist, and there is nothing to delete yet."""
         return CreateResult(id_="read-back", outs=props)
 
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Wait until the Worker answers with this ring; raises `RotationStoppedError` where it does not in time."""
+        """Wait until the Worker answers with this ring, then look for its keys in Apigee.
+
+        Raises `RotationStoppedError` where the Worker does not in time, or Apigee lacks one.
+        """
         wanted = (int(_news["generation"]), tuple(_kids(_news["jwks"])))
         found = _wait_for(str(_news["edge_url"]), wanted)
         if found:
@@ -75,11 +88,34 @@ class RingReadBackProvider(ResourceProvider):
                 f"{found}, {EDGE_PROPAGATION_SECONDS} s after the Worker was given the ring of generation {wanted[0]}."
                 " No key was deleted and the gateway serves. See `portcullis ring`, then run the update again"
             )
+        self._compare_apigee(str(_news["key_map"]), wanted[1])
         return UpdateResult(outs=_news)
+
+    def _compare_apigee(self, key_map: str, kids: tuple[str, ...]) -> None:
+        endpoint = apigee_endpoint(self._config.get, os.environ)
+        token = access_token(self._config.get, os.environ)
+        # A proxy of the environment's settings is for the way out, not for an endpoint in clear on this machine.
+        with httpx.Client(trust_env=endpoint.startswith("https://")) as client:
+            try:
+                missing = missing_keys(client, endpoint, key_map, kids, token)
+            except NoAnswerError as problem:
+                raise RotationStoppedError(
+                    f"the keys that Apigee holds could not be read: {problem}. No key was deleted and the gateway"
+                    " serves. Run the update again"
+                ) from None
+        if missing:
+            raise RotationStoppedError(
+                f"Apigee lacks {len(missing)} key(s) of the ring that the Worker holds ({', '.join(missing)}). No key"
+                " was deleted. Run `pulumi refresh`, which finds an entry that was deleted or changed there, then the"
+                " update again"
+            )
 
 
 class RingReadBack(Resource, module="ring", name="ReadBack"):
-    """Proof that the Worker runs with the ring of `generation`; keys that nobody needs are deleted after it."""
+    """Proof that both tiers hold the ring of `generation`; keys that nobody needs are deleted after it.
+
+    `jwks` are the ring's public keys, `key_map` the id of Apigee's map of them.
+    """
 
     def __init__(self, name: str, props: Props, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(RingReadBackProvider(), name, props, opts)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.dynamic import Config, ConfigureRequest
 
 from components import ring_proof
 from components.ring_proof import CanaryProvider, RingReadBackProvider, RotationStoppedError
@@ -25,7 +26,13 @@ PROPS: dict[str, Any] = {
     "audience": f"{APIGEE}/store",
     "environment": "test",
 }
-READ_BACK: dict[str, Any] = {"generation": 8.0, "jwks": json.dumps({"keys": [PUBLIC, NEXT]}), "edge_url": EDGE}
+KEY_MAP = "organizations/acme/environments/prod/keyvaluemaps/portcullis-keys"
+READ_BACK: dict[str, Any] = {
+    "generation": 8.0,
+    "jwks": json.dumps({"keys": [PUBLIC, NEXT]}),
+    "edge_url": EDGE,
+    "key_map": KEY_MAP,
+}
 
 
 @pytest.fixture
@@ -38,6 +45,24 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setattr(ring_proof, "POLL_SECONDS", 0)
     yield running
     running.close()
+
+
+def entry(kid: str) -> str:
+    return f"/v1/{KEY_MAP}/entries/jwk.{kid}"
+
+
+def publish(host: Host, *keys: dict[str, Any]) -> None:
+    """Answer as Apigee's API with an entry for each key."""
+    for key in keys:
+        value = json.dumps({"keys": [key]})
+        host.answers[entry(key["kid"])] = [(200, {"name": f"jwk.{key['kid']}", "value": value})]
+
+
+def reader(host: Host) -> RingReadBackProvider:
+    settings = {"gcp:apigeeCustomEndpoint": f"{host.url}/v1/", "gcp:accessToken": "the-token"}
+    made = RingReadBackProvider()
+    made.configure(ConfigureRequest(Config(settings, "portcullis")))
+    return made
 
 
 def test_a_key_that_apigee_accepts_may_sign(host: Host) -> None:
@@ -92,7 +117,34 @@ def test_a_worker_that_cannot_be_read_stops_the_update(host: Host) -> None:
 def test_the_read_back_waits_until_the_worker_holds_the_ring(host: Host) -> None:
     host.holds(8, KIDS)
     host.answers["/.well-known/portcullis/live"] = [told("v1", 7), told("v1", 7), told("v2", 8)]
-    assert RingReadBackProvider().update("read-back", {}, READ_BACK).outs == READ_BACK
+    publish(host, PUBLIC, NEXT)
+    assert reader(host).update("read-back", {}, READ_BACK).outs == READ_BACK
+    asked = [headers["Authorization"] for path, headers in host.asked if "/entries/" in path]
+    assert asked == ["Bearer the-token"] * 2
+
+
+def test_a_key_that_apigee_lacks_keeps_every_other_and_is_named(host: Host) -> None:
+    host.holds(8, KIDS)
+    publish(host, PUBLIC)
+    with pytest.raises(RotationStoppedError, match=rf"Apigee lacks 1 key.*{NEXT['kid']}.*pulumi refresh"):
+        reader(host).update("read-back", {}, READ_BACK)
+
+
+@pytest.mark.parametrize("value", [json.dumps({"keys": [PUBLIC]}), json.dumps({"keys": []}), "gone", ""], ids=str)
+def test_an_entry_that_does_not_hold_its_key_counts_as_lacking(value: str, host: Host) -> None:
+    host.holds(8, KIDS)
+    publish(host, PUBLIC)
+    host.answers[entry(NEXT["kid"])] = [(200, {"name": "jwk", "value": value})]
+    with pytest.raises(RotationStoppedError, match="Apigee lacks 1 key"):
+        reader(host).update("read-back", {}, READ_BACK)
+
+
+def test_an_apigee_that_does_not_say_stops_the_update_without_the_token_in_its_words(host: Host) -> None:
+    host.holds(8, KIDS)
+    host.answers[entry(PUBLIC["kid"])] = [(403, {})]
+    with pytest.raises(RotationStoppedError, match=r"could not be read.*answers 403") as refused:
+        reader(host).update("read-back", {}, READ_BACK)
+    assert "the-token" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("seq", "kids"), [(7, KIDS), (8, ["other"])], ids=["older", "other keys"])
@@ -102,7 +154,7 @@ def test_a_worker_that_does_not_come_to_hold_the_ring_keeps_every_key(
     monkeypatch.setattr(ring_proof, "EDGE_PROPAGATION_SECONDS", 0)
     host.holds(seq, kids)
     with pytest.raises(RotationStoppedError, match="No key was deleted and the gateway serves"):
-        RingReadBackProvider().update("read-back", {}, READ_BACK)
+        reader(host).update("read-back", {}, READ_BACK)
 
 
 def test_a_new_stack_waits_for_no_hostname(host: Host) -> None:
