@@ -9,38 +9,34 @@ from typing import Any
 
 import httpx
 
-from portcullis.deployed.reach import MAX_ANSWER_BYTES, NoAnswerError
+from portcullis.deployed.reach import NoAnswerError, get
 
 _TIMEOUT_SECONDS = 30.0
 
 
-def missing_keys(client: httpx.Client, endpoint: str, key_map: str, kids: Iterable[str], token: str) -> list[str]:
+def missing_keys(endpoint: str, key_map: str, kids: Iterable[str], token: str) -> list[str]:
     """Return those of `kids` that have no entry `jwk.<kid>` with that key in Apigee.
 
     `endpoint` is the Apigee API's base URL and ends with `/v1/`; `key_map` is the id of the map
     (organizations.environments.keyvaluemaps); `token` is an OAuth 2.0 access token. Raises `NoAnswerError` where the
     API does not say.
     """
-    return [kid for kid in kids if not _holds(client, f"{endpoint}{key_map}/entries/jwk.{kid}", kid, token)]
+    return [kid for kid in kids if not _holds(f"{endpoint}{key_map}/entries/jwk.{kid}", kid, token)]
 
 
-def _holds(client: httpx.Client, url: str, kid: str, token: str) -> bool:
+def _holds(url: str, kid: str, token: str) -> bool:
+    headers = {"Authorization": f"Bearer {token}"}
+    # A proxy of the environment's settings is for the way out, not for an endpoint in clear on this machine.
+    outward = url.startswith("https://")
     try:
-        with client.stream(
-            "GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_SECONDS
-        ) as response:
-            status, body = response.status_code, bytearray()
-            for piece in response.iter_bytes():
-                body += piece
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise NoAnswerError(f"the answer of {url} is over {MAX_ANSWER_BYTES} bytes")
+        answer = get(httpx.URL(url), headers, trust_env=outward, timeout_seconds=_TIMEOUT_SECONDS)
     except httpx.HTTPError as problem:
         raise NoAnswerError(f"{url} does not answer ({type(problem).__name__})") from None
-    if status == HTTPStatus.NOT_FOUND:
+    if answer.status == HTTPStatus.NOT_FOUND:
         return False
-    if status != HTTPStatus.OK:
-        raise NoAnswerError(f"{url} answers {status}")
-    return _kids_of(bytes(body)) == [kid]
+    if answer.status != HTTPStatus.OK:
+        raise NoAnswerError(f"{url} answers {answer.status}")
+    return _kids_of(answer.body) == [kid]
 
 
 def _kids_of(entry: bytes) -> list[str]:

@@ -48,18 +48,25 @@ def fetch(url: str, headers: Mapping[str, str] | None = None) -> Answer:
     sent = {"Cache-Control": "no-cache", **(headers or {})}
     try:
         if hosts is None:
-            return _get(asked, sent, trust_env=True)
+            return get(asked, sent, trust_env=True)
         if asked.host not in hosts:
             raise NoAnswerError(f"{url} does not answer: its hostname is not in the hosts file")
         there = httpx.URL(hosts[asked.host]).copy_with(raw_path=asked.raw_path)
-        return _get(there, {"Host": asked.netloc.decode("ascii"), **sent}, trust_env=False)
+        return get(there, {"Host": asked.netloc.decode("ascii"), **sent}, trust_env=False)
     except httpx.HTTPError as problem:
         raise NoAnswerError(f"{url} does not answer ({type(problem).__name__})") from None
 
 
-def _get(url: httpx.URL, headers: Mapping[str, str], *, trust_env: bool) -> Answer:
+def get(
+    url: httpx.URL, headers: Mapping[str, str], *, trust_env: bool, timeout_seconds: float = TIMEOUT_SECONDS
+) -> Answer:
+    """GET a URL as it is, without following redirects and without the hosts file.
+
+    `trust_env` lets a proxy of the environment's settings be used. Raises `NoAnswerError` for an answer that is too
+    large, `httpx.HTTPError` where none comes.
+    """
     with (
-        httpx.Client(trust_env=trust_env, timeout=TIMEOUT_SECONDS) as client,
+        httpx.Client(trust_env=trust_env, timeout=timeout_seconds) as client,
         client.stream("GET", url, headers=headers) as response,
     ):
         body = bytearray()
