@@ -232,10 +232,15 @@ export class Edge {
     return this.#waitFor(() => this.audit.find((line) => line["trace_id"] === traceId));
   }
 
-  /** Waits for an operational event. */
-  event(name: string): Promise<Line> {
+  /** Waits for an operational event: the first of its name, or a later one by its place. */
+  event(name: string, at = 0): Promise<Line> {
+    return this.#waitFor(() => this.events(name)[at]);
+  }
+
+  /** The operational events of a name that have come until now. */
+  events(name: string): readonly Line[] {
     const quoted = `"event":"${name}"`;
-    return this.#waitFor(() => this.written.filter((line) => line.includes(quoted)).map((line) => JSON.parse(line) as Line)[0]);
+    return this.written.filter((line) => line.includes(quoted)).map((line) => JSON.parse(line) as Line);
   }
 
   /** Stops the isolate, and the world with it unless it goes on. */
