@@ -8,7 +8,7 @@ import { Identifier } from "./identify";
 import { ALGORITHMS, takesDpop } from "./policy/table";
 import { gatewayFault, invalidRequest, originNotAllowed, type Refusal } from "./problems/refusal";
 import { problemResponse } from "./problems/response";
-import { answerHeaders, headersRefusal, type HeadersSeen, lookAt, onwardHeaders } from "./request/headers";
+import { cleanAnswer, headersRefusal, type HeadersSeen, lookAt, onwardHeaders } from "./request/headers";
 import { isUnambiguous, splitTarget, type Target } from "./routing/path";
 import { err, ok, type Result } from "./support/result";
 import { type KeepAlive } from "./support/single_flight";
@@ -129,9 +129,10 @@ export class Gateway {
   }
 }
 
-function responseOf({ status, statusText, headers, body, webSocket }: Answer, { trace }: Exchange): Response {
-  const init = { status, statusText, headers: answerHeaders(headers, trace.traceId), webSocket };
-  return new Response(BODYLESS.has(status) ? null : body, init);
+function responseOf({ head, body }: Answer, { trace }: Exchange): Response {
+  const response = new Response(BODYLESS.has(head.status) ? null : body, head);
+  cleanAnswer(response.headers, head.headers, trace.traceId);
+  return response;
 }
 
 /** The body, if there is one: a `Content-Length: 0` comes with a stream that has nothing in it. */

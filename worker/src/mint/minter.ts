@@ -1,4 +1,4 @@
-import { importJWK, SignJWT } from "jose";
+import { CompactSign, importJWK } from "jose";
 import { type InternalPolicy } from "../policy/table";
 import { type Ring } from "./ring";
 
@@ -31,6 +31,7 @@ export interface MinterOptions {
 /** Makes the internal tokens, in the shape of draft-ietf-oauth-transaction-tokens. */
 export class Minter {
   readonly #options: MinterOptions;
+  readonly #encoder = new TextEncoder();
   #key: CryptoKey | null = null;
 
   constructor(options: MinterOptions) {
@@ -46,7 +47,7 @@ export class Minter {
   async mint(transaction: Transaction, now: number): Promise<string> {
     const { ring, internal, environment, contract } = this.#options;
     this.#key ??= await signingKey(ring);
-    return new SignJWT({
+    const claims = {
       iss: internal.issuer,
       aud: internal.audience,
       iat: now,
@@ -66,7 +67,9 @@ export class Minter {
         issuer: transaction.issuer,
         sub_hash: transaction.subjectHash,
       },
-    })
+    };
+    // jose's own maker of claims would copy them all once more, for each token.
+    return new CompactSign(this.#encoder.encode(JSON.stringify(claims)))
       .setProtectedHeader({ alg: ring.signing.alg, kid: ring.signing.kid, typ: "txntoken+jwt" })
       .sign(this.#key);
   }

@@ -83,13 +83,11 @@ export function onwardHeaders({ method, headers: received }: Request, { dropped 
   return headers;
 }
 
-/** The headers to answer with: what Apigee answered, less those of the connection and the gateway's own. */
-export function answerHeaders(received: Headers, traceId: string): Headers {
-  const headers = new Headers(received);
+/** Makes the headers to answer with of a copy of what Apigee answered: less those of the connection and the gateway's own. */
+export function cleanAnswer(headers: Headers, received: Headers, traceId: string): void {
   for (const name of connectionOptions(received)) headers.delete(name);
   for (const name of received.keys()) if (isInternal(name)) headers.delete(name);
   headers.set("x-request-id", traceId);
-  return headers;
 }
 
 /** Refuses a request whose headers are larger than Apigee takes; null if it may go on. */

@@ -7,7 +7,9 @@ export function hex(bytes: Uint8Array): string {
   return digits;
 }
 
+const UTF8 = new TextEncoder();
+
 /** SHA-256 of a text's UTF-8 bytes, as 64 hexadecimal digits. */
 export async function sha256Hex(value: string): Promise<string> {
-  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(value))));
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", UTF8.encode(value))));
 }

@@ -34,7 +34,7 @@ export class Delivery {
     exchange.found({ txn, kid: this.#minter.kid });
     onward.headers.set("txn-token", token);
     const answer = await forward(onward, this.#policy.upstream_timeout_seconds * 1000, this.#policy.problems);
-    exchange.found({ upstream_status: answer.ok ? answer.value.status : answer.error.upstreamStatus });
+    exchange.found({ upstream_status: answer.ok ? answer.value.head.status : answer.error.upstreamStatus });
     return answer;
   }
 

@@ -8,12 +8,10 @@ import { judgeHead } from "./verdict";
 
 /** What the client gets of Apigee's answer. */
 export interface Answer {
-  readonly status: number;
-  readonly statusText: string;
-  readonly headers: Headers;
+  /** Apigee's answer: its head, and the other end of the connection where it became a WebSocket. */
+  readonly head: Response;
+  /** The body, or what was read of it. */
   readonly body: ReadableStream | string | null;
-  /** The other end of the connection, where it became a WebSocket. */
-  readonly webSocket: WebSocket | null;
 }
 
 /** How Apigee refused the internal token; `edge-key-unknown`: it does not have the key that signed it. */
@@ -45,7 +43,7 @@ export async function forward(
   const verdict = judgeHead(status, headers.get("content-type"), request.method);
   switch (verdict.kind) {
     case "pass":
-      return ok(answerOf(response.value, response.value.body));
+      return ok({ head: response.value, body: response.value.body });
     case "replace":
       await response.value.body?.cancel();
       return err({ refusal: verdict.refusal, upstreamStatus: status, tokenRefusal: null });
@@ -61,17 +59,13 @@ async function inspect(response: Response, problemTypes: string): Promise<Result
   if (document === undefined || tokenRefusal !== null) {
     return err({ refusal: gatewayFault(), upstreamStatus: response.status, tokenRefusal });
   }
-  const headers = new Headers(response.headers);
   // What was read is decoded, and may be longer than what was sent.
-  headers.delete("content-length");
-  return ok({ ...answerOf(response, document), headers });
+  const head = new Response(null, response);
+  head.headers.delete("content-length");
+  return ok({ head, body: document });
 }
 
 function tokenRefusalOf(document: string, problemTypes: string): TokenRefusal | null {
   const type = member(parseJsonObject(document) ?? {}, "type");
   return TOKEN_REFUSALS.find((slug) => type === `${problemTypes}/${slug}`) ?? null;
-}
-
-function answerOf({ status, statusText, headers, webSocket }: Response, body: Answer["body"]): Answer {
-  return { status, statusText, headers, body, webSocket };
 }
