@@ -141,7 +141,7 @@ def _write_files(project: Path, contract: Contract, traffic: Traffic, folder: Pa
     _write_json(folder / "policy.json", policy)
     _write_json(folder / "policy_reuse.json", again)
     _write_json(folder / "documents.json", traffic.issuer_documents)
-    _write_json(folder / "facts.json", {**traffic.facts, "internal": policy["internal"]})
+    _write_json(folder / "facts.json", {**traffic.facts, **_rivals_policy(policy, traffic.facts["operation"])})
     _build([project / "worker" / "build.mjs", "--outfile", folder / "index.js"])
     for name in RIVALS.values():
         _build([_WORKERS.parent / "build.mjs", _WORKERS / "rivals" / name, folder / name])
@@ -150,6 +150,21 @@ def _write_files(project: Path, contract: Contract, traffic: Traffic, folder: Pa
         _write_config(folder, f"{side}.capnp", _config(contract, traffic.issuer_host, [side]))
     modules = {GATEWAY: "index.js", GATEWAY_REUSE: "index.js", PASS_THROUGH: "pass_through.js", **RIVALS}
     return {side: (folder / module).stat().st_size for side, module in modules.items()}
+
+
+def _rivals_policy(policy: Mapping[str, Any], operation: str) -> dict[str, Any]:
+    """What the rivals take of the policy table: they serve one operation."""
+    product = next(one["product"] for one in policy["operations"] if one["name"] == operation)
+    return {
+        "internal": policy["internal"],
+        "problems": policy["problems"],
+        "contract": policy["contract"],
+        "origins": policy["cors"]["origins"] if policy["cors"] is not None else [],
+        "product": product,
+        "limiter": binding_name(product),
+        "consumers": {client: consumer["consumer_key"] for client, consumer in policy["consumers"].items()},
+        "timeoutSeconds": policy["upstream_timeout_seconds"],
+    }
 
 
 def _write_config(folder: Path, name: str, config: Mapping[str, Value]) -> None:
@@ -180,7 +195,7 @@ def _config(contract: Contract, issuer_host: str, sides: Sequence[str]) -> Mappi
         GATEWAY: _worker("index.js", gateway, "policy.json"),
         GATEWAY_REUSE: _worker("index.js", gateway, "policy.json", "policy_reuse.json"),
         PASS_THROUGH: _worker("pass_through.js", [_origin()]),
-        **{name: _worker(module, [_origin(), ring], "facts.json") for name, module in RIVALS.items()},
+        **{name: _worker(module, gateway, "facts.json") for name, module in RIVALS.items()},
     }
     services: dict[str, Value] = {
         **{side: workers[side] for side in sides},
