@@ -72,7 +72,7 @@ export const MAX_KEYS_STALE_SECONDS = 24 * 60 * 60;
  */
 export const UNKNOWN_KID_COOLDOWN_SECONDS = 1;
 
-/** Seconds after a fetch that did not bring the wanted key id: key ids are being made up. */
+/** Seconds after a fetch that did not bring the wanted key, or after any where a signature is wrong: tokens are being made up. */
 export const FRUITLESS_COOLDOWN_SECONDS = 30;
 
 /** Seconds after a failed fetch until the next. */

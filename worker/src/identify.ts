@@ -5,6 +5,7 @@ import { MAX_TOKEN_BYTES, MIN_OPAQUE_TOKEN_CHARACTERS } from "./constants";
 import { Introspector } from "./introspection/introspector";
 import { type IssuerKeysHealth } from "./keys/freshness";
 import { IssuerKeys } from "./keys/issuer_keys";
+import { type VerificationKey } from "./keys/verification_key";
 import { namesItsIssuer } from "./policy/decode";
 import { type IssuerPolicy } from "./policy/table";
 import { Nonces } from "./possession/nonce";
@@ -137,7 +138,11 @@ export class Identifier {
     keys: IssuerKeys,
     keepAlive: KeepAlive,
   ): Promise<Result<Caller, Refusal>> {
-    const trusted = { policy, findKey: (kid: string) => keys.find(kid, keepAlive) };
+    const trusted = {
+      policy,
+      findKey: (kid: string) => keys.find(kid, keepAlive),
+      replacementOf: (key: VerificationKey) => keys.replacementOf(key, keepAlive),
+    };
     const moment = { now: nowSeconds(), leeway: this.#leeway };
     const verified = await verifyJwt(token, trusted, moment, async (key) => (await this.#shared?.recall(digest, key)) ?? null);
     if (!verified.ok) return err(verified.error === "unavailable" ? keysUnavailable() : invalidToken(verified.error));

@@ -51,7 +51,7 @@ export class Introspector {
   async caller(token: string, digest: string, keepAlive: KeepAlive): Promise<Result<Caller, TokenFault | "unavailable">> {
     const known = this.#known.get(digest);
     const verdict =
-      known !== undefined && nowSeconds() < known.until
+      known !== undefined && isUsed(known, nowSeconds())
         ? known
         : await this.#flights.run(digest, () => this.#find(token, digest, keepAlive), keepAlive);
     if (verdict === null || verdict === LATE) return err("unavailable");
@@ -95,4 +95,9 @@ export class Introspector {
     if (answer.ok || answer.error !== "unauthorized" || second === undefined) return answer;
     return askIssuer(introspection, second, token);
   }
+}
+
+/** Whether an answer is still used. A clock that went back ends its time, rather than stretch it. */
+function isUsed({ until }: Verdict, now: number): boolean {
+  return now < until && until <= now + INTROSPECTION_FRESH_SECONDS;
 }

@@ -50,11 +50,16 @@ const COOLDOWN_SECONDS: Readonly<Record<Attempt["outcome"], number>> = {
 /** Decides by what is known at `now`, in seconds. A token is called unknown only by a set that the issuer just gave. */
 export function planFor(kid: string, { held, attempt }: KeyState, now: number): Plan {
   const allowed = mayFetch(attempt, now);
-  if (held?.keys.has(kid) === true && isWithin(held.fetchedAt, MAX_KEYS_STALE_SECONDS, now)) {
+  if (held?.keys.has(kid) === true && isUsable(held, now)) {
     return isFresh(held, now) || !allowed ? "use" : "use-and-renew";
   }
   if (allowed) return "fetch";
   return attempt?.outcome === "failed" ? "unavailable" : "unknown";
+}
+
+/** Whether a wrong signature may cause a fetch: it is most likely forged, and a set that is young gains nothing by it. */
+export function mayDoubt({ held, attempt }: KeyState, now: number): boolean {
+  return mayFetch(attempt, now) && (held === null || !isWithin(held.fetchedAt, FRUITLESS_COOLDOWN_SECONDS, now));
 }
 
 /** Whether the cool-down of the last try is over. */
@@ -64,14 +69,22 @@ export function mayFetch(attempt: Attempt | null, now: number): boolean {
 
 /** How the keys held are at `now`, in seconds. */
 export function healthOf(held: HeldKeys | null, now: number): IssuerKeysHealth {
-  if (held === null || !isWithin(held.fetchedAt, MAX_KEYS_STALE_SECONDS, now)) return { state: "missing", ageSeconds: null };
+  if (held === null || !isUsable(held, now)) return { state: "missing", ageSeconds: null };
   const state = isFresh(held, now) ? "fresh" : "stale";
-  return { state, ageSeconds: now - held.fetchedAt };
+  return { state, ageSeconds: Math.max(0, now - held.fetchedAt) };
 }
 
 /** Whether a set is as new as its issuer wants it to be. `now` in seconds. */
 export function isFresh({ fetchedAt, freshSeconds }: HeldKeys, now: number): boolean {
   return isWithin(fetchedAt, freshSeconds, now);
+}
+
+/**
+ * Whether a set may be used at all. One that seems to come from the future was fetched before this clock went back, or by
+ * a clock that is ahead: it is no longer fresh, and as good as any other while the issuer cannot be reached.
+ */
+function isUsable({ fetchedAt }: HeldKeys, now: number): boolean {
+  return Math.abs(now - fetchedAt) < MAX_KEYS_STALE_SECONDS;
 }
 
 /** How long a fetched set is fresh: as its Cache-Control says, between a floor and a ceiling. In seconds. */

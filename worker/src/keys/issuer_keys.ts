@@ -14,6 +14,7 @@ import {
   type HeldKeys,
   isFresh,
   type IssuerKeysHealth,
+  mayDoubt,
   mayFetch,
   type Plan,
   planFor,
@@ -60,6 +61,21 @@ export class IssuerKeys {
       case "unavailable":
         return err(plan);
     }
+  }
+
+  /**
+   * The key that the issuer now has under the id of one by which a signature is wrong; null where it is the same. The
+   * issuer is asked once in a cool-down: most wrong signatures are forged.
+   */
+  async replacementOf(key: VerificationKey, keepAlive: KeepAlive): Promise<VerificationKey | null> {
+    const replacement = (): VerificationKey | null => {
+      const held = this.#held?.keys.get(key.kid);
+      return held === undefined || held === key ? null : held;
+    };
+    if (replacement() === null && mayDoubt({ held: this.#held, attempt: this.#attempt }, nowSeconds())) {
+      await this.#share("fetch", () => this.#fetchAndKeep(false, keepAlive), keepAlive);
+    }
+    return replacement();
   }
 
   /** Whether a key that was found here may still be used. A set that is due is renewed behind the caller's back. */
@@ -151,6 +167,8 @@ export class IssuerKeys {
     this.#attempt = { at: nowSeconds(), outcome: "failed" };
     // The metadata may be why.
     this.#keySetUrl = null;
+    // KV may not have answered when it was looked at.
+    if (this.#held === null) this.#copiesAreRead = false;
     logEvent({ event: "keys-fetch-failed", issuer: this.#issuer.name, cause });
     return null;
   }

@@ -12,6 +12,8 @@ import { type TokenFault } from "./fault";
 export interface TrustedIssuer {
   readonly policy: IssuerPolicy;
   readonly findKey: (kid: string) => Promise<Result<VerificationKey, NoKey>>;
+  /** The key that has taken the place of one, under the same id; null where none has. */
+  readonly replacementOf: (key: VerificationKey) => Promise<VerificationKey | null>;
 }
 
 /** A verified JWT: who calls, and the key that says so. */
@@ -31,22 +33,33 @@ export type Recall = (key: VerificationKey) => Promise<Caller | null>;
  */
 export async function verifyJwt(
   token: CompactToken,
-  { policy, findKey }: TrustedIssuer,
+  issuer: TrustedIssuer,
   moment: Moment,
   recall: Recall,
 ): Promise<Result<Verified, TokenFault | "unavailable">> {
-  const unlike = unlikeIssuer(token, policy);
+  const unlike = unlikeIssuer(token, issuer.policy);
   if (unlike !== null) return err(unlike);
-  const found = await findKey(token.kid);
+  const found = await issuer.findKey(token.kid);
   if (!found.ok) return err(found.error === "unavailable" ? "unavailable" : "untrusted");
-  const key = found.value;
   // The key decides about the algorithm; a header that says another is lying about one of them (RFC 8725 §3.1).
-  if (key.algorithm !== token.algorithm) return err("untrusted");
-  const recalled = await recall(key);
-  if (recalled !== null) return ok({ caller: recalled, key, isRecalled: true });
-  if (!(await isSignedBy(key, token.compact))) return err("untrusted");
-  const caller = callerOfJwt(token.claims, token.kid, policy, moment);
+  if (found.value.algorithm !== token.algorithm) return err("untrusted");
+  const recalled = await recall(found.value);
+  if (recalled !== null) return ok({ caller: recalled, key: found.value, isRecalled: true });
+  const key = await signingKey(token, found.value, issuer);
+  if (key === null) return err("untrusted");
+  const caller = callerOfJwt(token.claims, token.kid, issuer.policy, moment);
   return caller.ok ? ok({ caller: caller.value, key, isRecalled: false }) : caller;
+}
+
+/** The key that signed the token: the one that is known, or the one that took its place under the same id; else null. */
+async function signingKey(
+  { algorithm, compact }: CompactToken,
+  known: VerificationKey,
+  { replacementOf }: TrustedIssuer,
+): Promise<VerificationKey | null> {
+  if (await isSignedBy(known, compact)) return known;
+  const other = await replacementOf(known);
+  return other?.algorithm === algorithm && (await isSignedBy(other, compact)) ? other : null;
 }
 
 /** Why the header is not one of the issuer's; null where it may be. */

@@ -1,5 +1,6 @@
 import { MAX_PROBLEM_BYTES } from "../constants";
-import { gatewayFault, type Refusal } from "../problems/refusal";
+import { backendTimeout, gatewayFault, type Refusal } from "../problems/refusal";
+import { LATE, within } from "../support/deadline";
 import { readText } from "../support/documents";
 import { member, parseJsonObject } from "../support/json";
 import { err, ok, type Result } from "../support/result";
@@ -30,7 +31,7 @@ export interface UpstreamFault {
 
 /**
  * Forwards a request to Apigee and streams its answer back, redirects included. The time limit, in milliseconds, is for
- * the head of the answer; a long body may take longer.
+ * the head of the answer, and as much again for a problem that has to be read; another body may take longer.
  */
 export async function forward(
   request: OnwardRequest,
@@ -48,13 +49,14 @@ export async function forward(
       await response.value.body?.cancel();
       return err({ refusal: verdict.refusal, upstreamStatus: status, tokenRefusal: null });
     case "inspect":
-      return inspect(response.value, problemTypes);
+      return inspect(response.value, limitMs, problemTypes);
   }
 }
 
 /** Tells a refused internal token, which is the gateway's own fault, from a 401 that the API gave. */
-async function inspect(response: Response, problemTypes: string): Promise<Result<Answer, UpstreamFault>> {
-  const document = await readText(response, MAX_PROBLEM_BYTES).catch(() => undefined);
+async function inspect(response: Response, limitMs: number, problemTypes: string): Promise<Result<Answer, UpstreamFault>> {
+  const document = await within(readText(response, MAX_PROBLEM_BYTES).catch(() => undefined), limitMs);
+  if (document === LATE) return err({ refusal: backendTimeout(), upstreamStatus: response.status, tokenRefusal: null });
   const tokenRefusal = document === undefined ? null : tokenRefusalOf(document, problemTypes);
   if (document === undefined || tokenRefusal !== null) {
     return err({ refusal: gatewayFault(), upstreamStatus: response.status, tokenRefusal });

@@ -31,7 +31,10 @@ export class VerifiedTokens {
   recall(digest: string, stillTrusted: StillTrusted): Caller | null {
     const entry = this.#entries.get(digest);
     if (entry === undefined) return null;
-    if (nowSeconds() < entry.until && stillTrusted(entry.caller.issuer, entry.key)) return entry.caller;
+    const now = nowSeconds();
+    // A clock that went back ends an entry's time, rather than stretch it.
+    const isInTime = now < entry.until && entry.until <= now + this.#seconds;
+    if (isInTime && stillTrusted(entry.caller.issuer, entry.key)) return entry.caller;
     this.#entries.delete(digest);
     return null;
   }

@@ -61,6 +61,8 @@ export interface EdgeOptions {
   readonly bindings?: Readonly<Record<string, string | null>>;
   /** What KV holds before the isolate starts. */
   readonly kv?: Readonly<Record<string, string>>;
+  /** Whether everything outside is reached by TLS, which it does not speak; else by what the Worker thinks is TLS. */
+  readonly tls?: boolean;
   /** Whether the Worker is bound to the objects that remember proofs; it is unless told otherwise. */
   readonly replay?: boolean;
 }
@@ -95,6 +97,17 @@ const CRON_SHIM = `export default { async fetch(request, env) {
   await env.EDGE.scheduled({ cron: "*/10 * * * *", scheduledTime: new Date() });
   return new Response("done");
 } }`;
+
+/** The Worker's module, with a clock that a test can move. */
+const CLOCK_SHIM = `import worker from "index.js";
+const now = Date.now.bind(Date);
+let ahead = 0;
+Date.now = () => now() + ahead;
+export default worker;
+export const Clock = { async fetch(request) {
+  ahead = 1000 * Number(await request.text());
+  return new Response("moved");
+} };`;
 
 /** The rate limiting binding, without windows: what a test has counted stays counted. */
 const LIMITER = `const counts = new Map();
@@ -227,9 +240,19 @@ export class Edge {
     await this.#request("cron", "GET", "/", { host: "cron" });
   }
 
+  /** Sets the Worker's clock to so many seconds from the machine's. */
+  async setClock(seconds: number): Promise<void> {
+    await this.#request("clock", "POST", "/", { host: "clock" }, String(seconds));
+  }
+
   /** Waits for the audit line of a trace id. */
   auditLine(traceId: unknown): Promise<Line> {
     return this.#waitFor(() => this.audit.find((line) => line["trace_id"] === traceId));
+  }
+
+  /** Waits until there are that many audit lines, or more. */
+  async audited(lines: number): Promise<void> {
+    await this.#waitFor(() => (this.audit.length >= lines ? true : undefined));
   }
 
   /** Waits for an operational event: the first of its name, or a later one by its place. */
@@ -261,8 +284,9 @@ export class Edge {
     mkdirSync(join(this.#folder, "objects"));
     copyFileSync(inject("workerModule"), join(this.#folder, "index.js"));
     copyFileSync(inject("proofsModule"), join(this.#folder, "proofs.js"));
-    writeFileSync(join(this.#folder, "policy.json"), JSON.stringify(options.policy ?? policyDocument()));
+    writeFileSync(join(this.#folder, "policy.json"), JSON.stringify("policy" in options ? options.policy : policyDocument()));
     writeFileSync(join(this.#folder, "cron.js"), CRON_SHIM);
+    writeFileSync(join(this.#folder, "clock.js"), CLOCK_SHIM);
     writeFileSync(join(this.#folder, "limiter.js"), LIMITER);
     writeFileSync(join(this.#folder, "analytics.js"), ANALYTICS);
     writeFileSync(join(this.#folder, "config.capnp"), this.#config(options));
@@ -280,7 +304,7 @@ export class Edge {
     });
     await this.#waitFor(() => {
       if (running.exitCode !== null) throw new Error(`workerd ended: ${this.written.join("\n")}`);
-      return this.#ports.size === 2 ? true : undefined;
+      return this.#ports.size === 3 ? true : undefined;
     });
   }
 
@@ -303,7 +327,7 @@ export class Edge {
     }
   }
 
-  #config({ bindings: changed = {}, limit = 1e6, replay = true, analytics }: EdgeOptions): string {
+  #config({ bindings: changed = {}, limit = 1e6, replay = true, analytics, tls = false }: EdgeOptions): string {
     const texts: Record<string, string | null> = {
       APIGEE_ORIGIN: "https://apigee.acme.example",
       AUDIT_SALT: "a-salt-for-tests",
@@ -328,7 +352,7 @@ const config :Workerd.Config = (
     (name = "edge", worker = .edge),
     (name = "cron", worker = .cron),
     (name = "proofs", worker = .proofs),
-    (name = "internet", external = (address = "${this.internet.address}", http = ())),
+    (name = "internet", external = (address = "${this.internet.address}", ${tls ? 'https = (certificateHost = "internet.example")' : "http = ()"})),
     (name = "kv", external = (address = "${this.kv.address}", http = ())),
     (name = "objects", disk = (path = "objects", writable = true)),
     (name = "cache", external = (address = "${this.cache.address}", http = ())),
@@ -340,10 +364,15 @@ const config :Workerd.Config = (
   sockets = [
     (name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = "test-cf"), service = "edge"),
     (name = "cron", address = "127.0.0.1:0", http = (), service = "cron"),
+    (name = "clock", address = "127.0.0.1:0", http = (), service = (name = "edge", entrypoint = "Clock")),
   ],
 );
 const edge :Workerd.Worker = (
-  modules = [(name = "index.js", esModule = embed "index.js"), (name = "policy.json", json = embed "policy.json")],
+  modules = [
+    (name = "clock.js", esModule = embed "clock.js"),
+    (name = "index.js", esModule = embed "index.js"),
+    (name = "policy.json", json = embed "policy.json"),
+  ],
   compatibilityDate = "2026-07-01",
   globalOutbound = "internet",
   cacheApiOutbound = "cache",

@@ -1,12 +1,19 @@
 import { type ServerResponse } from "node:http";
 import { type Listener, listen, type Received } from "./listener";
 
+/**
+ * How KV does: `down` refuses, `slow` never answers, `behind` shows what it held when it fell behind, `forgetful` shows
+ * nothing, `full` refuses to be written (429).
+ */
+export type KvMode = "up" | "down" | "slow" | "behind" | "forgetful" | "full";
+
 /** Workers KV as workerd asks for it over HTTP: GET and PUT of `/{key}`. */
 export class KvStub {
   readonly entries = new Map<string, { readonly value: string; readonly ttl: number }>();
   readonly reads: string[] = [];
-  /** `down` refuses, `slow` never answers. */
-  mode: "up" | "down" | "slow" = "up";
+  #mode: KvMode = "up";
+  /** What reads show instead, where KV is behind. */
+  #shown: ReadonlyMap<string, { readonly value: string }> | null = null;
   #listener: Listener | null = null;
   #changed: () => void = () => undefined;
 
@@ -16,6 +23,15 @@ export class KvStub {
       stub.#answer(request, response);
     });
     return stub;
+  }
+
+  get mode(): KvMode {
+    return this.#mode;
+  }
+
+  set mode(mode: KvMode) {
+    this.#mode = mode;
+    this.#shown = mode === "behind" ? new Map(this.entries) : mode === "forgetful" ? new Map() : null;
   }
 
   get address(): string {
@@ -44,13 +60,17 @@ export class KvStub {
       response.writeHead(500).end();
       return;
     }
+    if (method === "PUT" && this.mode === "full") {
+      response.writeHead(429).end();
+      return;
+    }
     if (method === "PUT") {
       this.entries.set(key, { value: body, ttl: Number(url.searchParams.get("expiration_ttl")) });
       response.writeHead(200).end();
       this.#changed();
       return;
     }
-    const entry = this.entries.get(key);
+    const entry = (this.#shown ?? this.entries).get(key);
     response.writeHead(entry === undefined ? 404 : 200).end(entry?.value);
   }
 }

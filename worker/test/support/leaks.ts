@@ -8,9 +8,20 @@ const WINDOW = 16;
 export function leaks(secrets: readonly string[], texts: readonly string[], known: readonly string[] = []): readonly string[] {
   const parts = new Set(secrets.flatMap(windows));
   for (const part of known.flatMap(windows)) parts.delete(part);
-  return texts.flatMap((text) => windows(text).filter((part) => parts.has(part)).slice(0, 1).map((part) => `${part} in ${text}`));
+  return texts.flatMap((text) => {
+    const part = firstOf(parts, text);
+    return part === undefined ? [] : [`${part} in ${text}`];
+  });
 }
 
 function windows(text: string): readonly string[] {
   return Array.from({ length: Math.max(0, text.length - WINDOW + 1) }, (_, start) => text.slice(start, start + WINDOW));
+}
+
+function firstOf(parts: ReadonlySet<string>, text: string): string | undefined {
+  for (let start = 0; start + WINDOW <= text.length; start++) {
+    const part = text.slice(start, start + WINDOW);
+    if (parts.has(part)) return part;
+  }
+  return undefined;
 }

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type Attempt, freshSeconds, type KeyState, type Plan, planFor } from "../../src/keys/freshness";
+import { type Attempt, freshSeconds, type KeyState, mayDoubt, type Plan, planFor } from "../../src/keys/freshness";
 import { oauthMetadataUrl } from "../../src/keys/discovery";
 import { type KeySet, readKeySet } from "../../src/keys/verification_key";
 import { type Algorithm } from "../../src/policy/table";
@@ -105,8 +105,19 @@ describe("the plan for a key id", () => {
     ["another key id while the issuer is down", "other", { held: held(60), attempt: tried("failed", 9) }, "unavailable"],
     ["no set, and the issuer is down", "known", { held: null, attempt: tried("failed", 9) }, "unavailable"],
     ["the clock went back", "other", { held: held(-60), attempt: tried("fruitless", -60) }, "fetch"],
+    ["the clock went back, and the key is there", "known", { held: held(-60), attempt: tried("fruitful", -60) }, "use-and-renew"],
+    ["the clock went back by a day", "known", { held: held(-86_400), attempt: tried("fruitful", -86_400) }, "fetch"],
   ])("when %s", (_name, kid, state, plan) => {
     expect(planFor(kid, state, NOW)).toBe(plan);
+  });
+
+  test.each<[string, boolean, KeyState]>([
+    ["the set is young", false, { held: held(29), attempt: tried("fruitful", 29) }],
+    ["the set is older", true, { held: held(30), attempt: tried("fruitful", 30) }],
+    ["the issuer is down", false, { held: held(60), attempt: tried("failed", 9) }],
+    ["key ids are being made up", false, { held: held(60), attempt: tried("fruitless", 29) }],
+  ])("a wrong signature makes one doubt a key, when %s: %j", (_name, doubts, state) => {
+    expect(mayDoubt(state, NOW)).toBe(doubts);
   });
 
   test.each([
