@@ -24,7 +24,7 @@ def inbound(
         "request.transportid": "http",
         "client.ip": client_ip,
         "client.resolved.ip": client_ip,
-        "client.host": hostname,
+        "client.host": client_ip,
         "client.port": _CLIENT_PORT,
         "client.scheme": scheme,
         "client.ssl.enabled": scheme == "https",

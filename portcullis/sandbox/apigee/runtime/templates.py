@@ -90,7 +90,8 @@ def _slot(prefix: str, suffix: str) -> re.Pattern[str]:
     return re.compile(re.escape(prefix) + body + re.escape(suffix))
 
 
-_BRACES = _slot("{", "}")
+_BRACES = re.compile(rf"\\(?P<escaped>[{{}}])|{_slot('{', '}').pattern}")
+"""Braces in a text of JSON may be escaped (RaiseFault policy reference, Payload)."""
 
 
 def parse_template(text: str, prefix: str = "{", suffix: str = "}") -> Template:
@@ -114,6 +115,8 @@ def parse_template(text: str, prefix: str = "{", suffix: str = "}") -> Template:
 
 
 def _part(match: re.Match[str]) -> _Variable | _Call | str:
+    if match.re is _BRACES and match["escaped"]:
+        return match["escaped"]
     name = match["function"]
     if name is None:
         return _Variable(match["name"], match["default"])

@@ -193,7 +193,7 @@ def _set_status(scene: Scene, text: str) -> None:
     text = text.strip()
     if not text:
         return
-    if not (text.isdecimal() and 100 <= int(text) <= 599):
+    if not (text.isdecimal() and 100 <= int(text) <= 999):
         raise Fault(f"{scene.prefix}.SetVariableFailed", f"{scene.label}: unable to set status.code to {text}")
     message = scene.message
     if message.reason == reason_phrase(message.status):

@@ -51,11 +51,6 @@ class RaiseFault(Policy):
     strict: bool
     short: bool
 
-    @property
-    def failed_variable(self) -> str:
-        """`raisefault.failed`, without the policy's name."""
-        return "raisefault.failed"
-
     @classmethod
     def parse(cls, node: Node, source: Source) -> Self:
         """Read the XML; raises `BundleError`."""

@@ -224,12 +224,18 @@ def source_name(node: Node) -> str:
     return found.text if found is not None else ""
 
 
+_KEY_TYPES = {"HS": "secret", "RS": "RSA", "PS": "RSA", "ES": "EC"}
+
+
 def _algorithms(node: Node) -> tuple[str, ...]:
     found = tuple(part.strip() for part in node.words("Algorithm").split(",") if part.strip())
     if not found or not ALGORITHMS.issuperset(found):
         raise node.error(f"InvalidValueForElement: <Algorithm> must list some of {', '.join(sorted(ALGORITHMS))}")
-    if len({name.startswith("HS") for name in found}) > 1:
-        raise node.error("InvalidValueForElement: <Algorithm> mixes symmetric and asymmetric algorithms")
+    if len({_KEY_TYPES[name[:2]] for name in found}) > 1:
+        text = (
+            "<Algorithm> may list HS algorithms, ES algorithms, or RS and PS algorithms: each needs its own type of key"
+        )
+        raise node.error(f"InvalidFamiliesForAlgorithm: {text}: policy({node.attribute('name')})")
     return found
 
 
