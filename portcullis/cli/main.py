@@ -292,9 +292,9 @@ def answer_lines(answer: Answer) -> list[str]:
 
 
 def _audit_line(entry: dict[str, Any]) -> str:
-    decision = f"{entry['hop']:<6} {entry['decision']:<5} {entry['status']} {entry['reason']:<22}"
-    who = f"{entry['client_id'] or '-'} {entry['subject'] or '-'}"
-    return f"{decision} {entry['method']} {entry['route'] or '-'}  {who}  {entry['trace_id']}"
+    decision = f"{entry['hop']:<6} {entry['decision']:<5} {entry['http.response.status_code']} {entry['reason']:<22}"
+    who = f"{entry['client_id'] or '-'} {entry['user.id'] or entry['user.hash'] or '-'}"
+    return f"{decision} {entry['http.request.method']} {entry['http.route'] or '-'}  {who}  {entry['trace_id']}"
 
 
 def _show_clock(project: Project, *, as_json: bool) -> None:

@@ -21,9 +21,10 @@ from tests.e2e.checkout import Checkout
 
 CASES = YAML(typ="safe").load((Path(__file__).parent / "decisions.yaml").read_text(encoding="utf-8"))
 AUDIT_MEMBERS = {
-    "ts", "hop", "env", "trace_id", "span_id", "parent_id", "txn", "decision", "reason", "operation", "method", "route",
-    "product", "client_id", "issuer", "subject", "roles", "kid", "ring_seq", "contract", "status", "upstream_status",
-    "duration_ms",
+    "ts", "hop", "env", "trace_id", "span_id", "parent_id", "txn", "decision", "reason", "error.type", "operation",
+    "http.request.method", "http.route", "product", "client_id", "issuer", "user.hash", "user.id", "user.roles", "kid",
+    "ring_seq", "contract", "auth.alg", "auth.kid", "auth.token_hash", "auth.cache", "http.response.status_code",
+    "upstream_status", "duration_ms",
 }  # fmt: skip
 QUOTA_TRIES = 400
 
@@ -81,7 +82,7 @@ def test_a_caller_is_told(case: dict[str, Any], caller: Caller) -> None:
         refused = case["status"] != 200 and entry["hop"] == case["reached"][-1]
         assert entry["decision"] == ("deny" if refused else "allow")
         assert entry["reason"] == (case["problem"] if refused else "ok")
-        assert entry["status"] == case["status"]
+        assert entry["http.response.status_code"] == case["status"]
     assert len({entry["txn"] for entry in entries}) == 1
 
 
@@ -132,7 +133,7 @@ def test_over_quota_is_429_with_the_limits_and_when_to_come_back(caller: Caller)
         {("edge", "deny", "quota-exceeded")},
         {("edge", "allow", "ok"), ("apigee", "deny", "quota-exceeded")},
     )
-    assert {entry["status"] for entry in entries} == {429}
+    assert {entry["http.response.status_code"] for entry in entries} == {429}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,11 @@ def test_a_backend_that_is(fault: list[str], statuses: set[int], problems: set[s
     entries = {entry["hop"]: entry for entry in caller.audit(trace_id, 2)}
     assert entries["apigee"]["decision"] == "error"
     assert entries["apigee"]["reason"] in problems
-    assert entries["edge"]["status"] == entries["apigee"]["status"] == answer.status_code
+    assert (
+        entries["edge"]["http.response.status_code"]
+        == entries["apigee"]["http.response.status_code"]
+        == answer.status_code
+    )
 
 
 def test_an_issuer_that_rotates_its_keys_is_followed(caller: Caller) -> None:

@@ -135,6 +135,9 @@ export const DPOP_NONCE_SECONDS = 120;
 /** Milliseconds to wait for the object that remembers proofs: without its word a proof is not taken. */
 export const REPLAY_DEADLINE_MS = 2_000;
 
+/** Hexadecimal digits of a hash in audit lines: 128 bits, which no two subjects or tokens share by chance. */
+export const LOGGED_HASH_DIGITS = 32;
+
 /** Subjects whose pseudonyms an isolate remembers; each has some hundred bytes. */
 export const MAX_PSEUDONYMS = 2_000;
 

@@ -6,21 +6,43 @@ import { PROBLEMS } from "./problems/taxonomy";
 import { continueTrace, type Trace } from "./request/trace";
 
 /** What becomes known of a request on its way, as its audit line tells it. */
-export type Findings = Partial<
-  Pick<
-    AuditLine,
-    | "txn"
-    | "operation"
-    | "route"
-    | "product"
-    | "client_id"
-    | "issuer"
-    | "subject"
-    | "roles"
-    | "kid"
-    | "upstream_status"
-  >
+export type Findings = Pick<
+  AuditLine,
+  | "txn"
+  | "operation"
+  | "http.route"
+  | "product"
+  | "client_id"
+  | "issuer"
+  | "user.hash"
+  | "user.id"
+  | "user.roles"
+  | "kid"
+  | "auth.alg"
+  | "auth.kid"
+  | "auth.token_hash"
+  | "auth.cache"
+  | "upstream_status"
 >;
+
+/** What is known of a request when it comes. */
+const NOTHING: Findings = {
+  txn: null,
+  operation: null,
+  "http.route": null,
+  product: null,
+  client_id: null,
+  issuer: null,
+  "user.hash": null,
+  "user.id": null,
+  "user.roles": [],
+  kid: null,
+  "auth.alg": null,
+  "auth.kid": null,
+  "auth.token_hash": null,
+  "auth.cache": null,
+  upstream_status: null,
+};
 
 /** What is the same in every line of one Worker version; all null where its bindings could not be read. */
 export interface Setting {
@@ -44,7 +66,7 @@ export class Exchange {
   readonly trace: Trace;
   readonly #method: string;
   readonly #startedAt = Date.now();
-  readonly #findings: { -readonly [Name in keyof Findings]: Findings[Name] } = {};
+  readonly #findings: Findings = { ...NOTHING };
 
   constructor(request: Request) {
     this.#method = request.method;
@@ -54,34 +76,25 @@ export class Exchange {
   }
 
   /** Notes what became known. */
-  found(findings: Findings): void {
+  found(findings: Partial<Findings>): void {
     Object.assign(this.#findings, findings);
   }
 
   /** Writes the audit line, and its data point where there is a dataset. Called once, whatever happened. */
   end({ decision, reason, status }: Ending, setting: Setting, dataset: Dataset | null): void {
-    const found = this.#findings;
     const line: AuditLine = {
+      ...this.#findings,
+      ...setting,
       ts: new Date(this.#startedAt).toISOString(),
       hop: "edge",
-      ...setting,
       trace_id: this.trace.traceId,
       span_id: this.trace.spanId,
       parent_id: this.trace.parentId,
-      txn: found.txn ?? null,
       decision,
       reason,
-      operation: found.operation ?? null,
-      method: METHODS.has(this.#method) ? this.#method : null,
-      route: found.route ?? null,
-      product: found.product ?? null,
-      client_id: found.client_id ?? null,
-      issuer: found.issuer ?? null,
-      subject: found.subject ?? null,
-      roles: found.roles ?? [],
-      kid: found.kid ?? null,
-      status,
-      upstream_status: found.upstream_status ?? null,
+      "error.type": reason === "ok" ? null : reason,
+      "http.request.method": METHODS.has(this.#method) ? this.#method : null,
+      "http.response.status_code": status,
       duration_ms: Date.now() - this.#startedAt,
     };
     writeAuditLine(line);

@@ -96,7 +96,7 @@ export class Gateway {
   async #own(request: Request, path: string, exchange: Exchange, keepAlive: KeepAlive): Promise<Result<Response, Stop>> {
     const answer = await this.#health.answer(request.method, path, keepAlive);
     if (!answer.ok) return err({ refusal: answer.error });
-    exchange.found({ route: path });
+    exchange.found({ "http.route": path });
     answer.value.headers.set("x-request-id", exchange.trace.traceId);
     return answer;
   }

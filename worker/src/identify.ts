@@ -1,7 +1,9 @@
+import { type AuthCache } from "./audit/line";
 import { type Bindings } from "./bindings";
 import { type Caller } from "./claims/caller";
 import { PROFILES } from "./claims/profiles";
-import { MAX_TOKEN_BYTES, MIN_OPAQUE_TOKEN_CHARACTERS } from "./constants";
+import { LOGGED_HASH_DIGITS, MAX_TOKEN_BYTES, MIN_OPAQUE_TOKEN_CHARACTERS } from "./constants";
+import { type Exchange } from "./exchange";
 import { Introspector } from "./introspection/introspector";
 import { type IssuerKeysHealth } from "./keys/freshness";
 import { IssuerKeys } from "./keys/issuer_keys";
@@ -34,6 +36,14 @@ interface KnownIssuer {
   readonly keys: IssuerKeys | null;
   /** Null where the issuer is not asked. */
   readonly introspector: Introspector | null;
+}
+
+/** A caller, and how that was found out. */
+interface Identified {
+  readonly caller: Caller;
+  /** Of the key that signed the token; null where its issuer was asked. */
+  readonly algorithm: string | null;
+  readonly cache: AuthCache;
 }
 
 /**
@@ -102,21 +112,28 @@ export class Identifier {
     return this.#issuers.flatMap(({ keys }) => keys ?? []);
   }
 
-  /** The caller, or why the token is not accepted from who sent it. */
-  async identify(presented: Presented, keepAlive: KeepAlive): Promise<Result<Caller, Refusal>> {
+  /** The caller, or why the token is not accepted from who sent it. How that was found out is noted in the exchange. */
+  async identify(presented: Presented, exchange: Exchange, keepAlive: KeepAlive): Promise<Result<Caller, Refusal>> {
     const listed = this.#revocations.refresh(keepAlive);
-    const caller = await this.#callerOf(presented.token, keepAlive);
-    if (!caller.ok) return caller;
+    const digest = await sha256Hex(presented.token);
+    const identified = await this.#identified(presented.token, digest, keepAlive);
+    if (!identified.ok) return identified;
+    const { caller, algorithm, cache } = identified.value;
+    exchange.found({
+      "auth.alg": algorithm,
+      "auth.kid": caller.kid,
+      "auth.token_hash": digest.slice(0, LOGGED_HASH_DIGITS),
+      "auth.cache": cache,
+    });
     await listed;
-    if (this.#revocations.covers(caller.value)) return err(invalidToken("revoked"));
-    const refusal = await this.#possession.refusal(caller.value, presented);
-    return refusal === null ? caller : err(refusal);
+    if (this.#revocations.covers(caller)) return err(invalidToken("revoked"));
+    const refusal = await this.#possession.refusal(caller, presented);
+    return refusal === null ? ok(caller) : err(refusal);
   }
 
-  async #callerOf(token: string, keepAlive: KeepAlive): Promise<Result<Caller, Refusal>> {
-    const digest = await sha256Hex(token);
+  async #identified(token: string, digest: string, keepAlive: KeepAlive): Promise<Result<Identified, Refusal>> {
     const known = this.#verified.recall(digest, (issuer, key) => this.#byName.get(issuer)?.keys?.stillHas(key, keepAlive) === true);
-    if (known !== null) return ok(known);
+    if (known !== null) return ok({ caller: known.caller, algorithm: known.key.algorithm, cache: "isolate" });
     const opaque = this.#opaqueIssuer(token);
     // A prefix says more than the form: an opaque token may have two dots.
     if (!looksLikeJose(token) || (opaque !== undefined && prefixOf(opaque) !== "")) {
@@ -137,7 +154,7 @@ export class Identifier {
     policy: IssuerPolicy,
     keys: IssuerKeys,
     keepAlive: KeepAlive,
-  ): Promise<Result<Caller, Refusal>> {
+  ): Promise<Result<Identified, Refusal>> {
     const trusted = {
       policy,
       findKey: (kid: string) => keys.find(kid, keepAlive),
@@ -149,7 +166,7 @@ export class Identifier {
     const { caller, key, isRecalled } = verified.value;
     this.#verified.remember(digest, caller, key);
     if (this.#shared !== null && !isRecalled) keepAlive(this.#shared.remember(digest, caller, key));
-    return ok(caller);
+    return ok({ caller, algorithm: key.algorithm, cache: isRecalled ? "kv" : "miss" });
   }
 
   async #ask(
@@ -157,10 +174,10 @@ export class Identifier {
     token: string,
     digest: string,
     keepAlive: KeepAlive,
-  ): Promise<Result<Caller, Refusal>> {
+  ): Promise<Result<Identified, Refusal>> {
     if (!issuer?.introspector) return err(invalidToken("malformed"));
     const caller = await issuer.introspector.caller(token, digest, keepAlive);
-    if (caller.ok) return caller;
+    if (caller.ok) return ok({ caller: caller.value, algorithm: null, cache: "introspected" });
     return err(caller.error === "unavailable" ? introspectionUnavailable() : invalidToken(caller.error));
   }
 

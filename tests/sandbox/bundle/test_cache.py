@@ -58,7 +58,7 @@ async def test_every_kept_answer_is_metered_audited_and_tells_what_is_left(apige
     assert answer.headers["ratelimit"].startswith('"orders";r=58;')
     first, second = apigee.logs.entries()
     assert (first["upstream_status"], second["upstream_status"]) == (200, None)
-    assert (second["decision"], second["reason"], second["status"]) == ("allow", "ok", 200)
+    assert (second["decision"], second["reason"], second["http.response.status_code"]) == ("allow", "ok", 200)
     assert len(apigee.received) == 1
 
 

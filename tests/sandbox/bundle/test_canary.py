@@ -30,7 +30,7 @@ async def test_a_published_key_is_accepted_by_name_without_a_backend(apigee: Dep
     assert apigee.received == []
     line = apigee.audited()
     assert (line["decision"], line["operation"], line["kid"]) == ("allow", "ring_canary", apigee.private["kid"])
-    assert (line["status"], line["product"], line["upstream_status"]) == (200, None, None)
+    assert (line["http.response.status_code"], line["product"], line["upstream_status"]) == (200, None, None)
 
 
 async def test_it_meters_nothing_and_has_no_limit(apigee: Deployed) -> None:

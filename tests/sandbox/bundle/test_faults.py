@@ -118,7 +118,7 @@ def assert_told(answer: httpx.Response, apigee: Deployed, problem: str) -> None:
     assert told["type"].endswith(problem)
     assert (told["status"], told["trace_id"]) == (answer.status_code, line["trace_id"])
     assert len(line["trace_id"]) == 32
-    assert (line["reason"], line["status"]) == (problem, answer.status_code)
+    assert (line["reason"], line["http.response.status_code"]) == (problem, answer.status_code)
     assert "words of Apigee" not in answer.text
     assert "fault" not in answer.text.replace("gateway-fault", "")
     apigee.logs.clear()

@@ -45,16 +45,27 @@ def assert_problem(answer: httpx.Response, status: int, slug: str, apigee: Deplo
     assert problem["trace_id"] == line["trace_id"]
     assert answer.headers["cache-control"] == "no-store"
     assert "fault" not in answer.text.replace("gateway-fault", "")
-    assert (line["reason"], line["status"]) == (slug, status)
+    assert (line["reason"], line["error.type"], line["http.response.status_code"]) == (slug, slug, status)
     assert line["decision"] == ("deny" if status < 500 else "error")
     assert ("www-authenticate" in answer.headers) == (status == 401 or slug == "insufficient-role")
     return line
 
 
 def assert_nobody_is_named(line: dict[str, Any]) -> None:
-    for member in ("txn", "client_id", "issuer", "subject", "kid", "ring_seq", "contract", "operation", "product"):
+    for member in (
+        "txn",
+        "client_id",
+        "issuer",
+        "user.hash",
+        "user.id",
+        "kid",
+        "ring_seq",
+        "contract",
+        "operation",
+        "product",
+    ):
         assert line[member] is None, member
-    assert line["roles"] == []
+    assert line["user.roles"] == []
 
 
 async def test_a_good_call_reaches_the_backend_and_is_audited(apigee: Deployed) -> None:
@@ -76,18 +87,24 @@ async def test_a_good_call_reaches_the_backend_and_is_audited(apigee: Deployed) 
         "txn": claims["txn"],
         "decision": "allow",
         "reason": "ok",
+        "error.type": None,
         "operation": "get-order",
-        "method": "GET",
-        "route": "/orders/{order}",
+        "http.request.method": "GET",
+        "http.route": "/orders/{order}",
         "product": "orders",
         "client_id": "0oa1storefront",
         "issuer": "workforce",
-        "subject": "0123456789abcdef0123456789abcdef",
-        "roles": ["reader", "buyer"],
+        "user.hash": "0123456789abcdef0123456789abcdef",
+        "user.id": None,
+        "user.roles": ["reader", "buyer"],
         "kid": apigee.private["kid"],
         "ring_seq": 7,
         "contract": apigee.contract.version_hash,
-        "status": 200,
+        "auth.alg": None,
+        "auth.kid": None,
+        "auth.token_hash": None,
+        "auth.cache": None,
+        "http.response.status_code": 200,
         "upstream_status": 200,
         "duration_ms": 0,
     }
@@ -463,7 +480,7 @@ async def test_what_a_caller_is_told_of_a_backend_that(apigee: Deployed, case: d
         line = apigee.audited()
         assert (answer.status_code, line["decision"], line["reason"]) == (case["status"], "allow", "ok")
         assert answer.headers["x-inside"] == "1"
-    assert (line["status"], line["upstream_status"]) == (case["status"], case["upstream"])
+    assert (line["http.response.status_code"], line["upstream_status"]) == (case["status"], case["upstream"])
     assert (line["operation"], line["client_id"]) == ("list-orders", "0oa1storefront")
     assert answer.headers.get("retry-after") == case.get("retry")
     assert answer.headers["ratelimit"] == '"orders";r=59;t=60'
@@ -486,7 +503,7 @@ async def test_a_fault_that_no_rule_knows_is_the_gateways_own(apigee: Deployed) 
 async def test_an_audit_line_may_name_the_subject_itself(tmp_path: Path) -> None:
     apigee = Deployed(contract_of(tmp_path, [("subject: hash ", "subject: plain ")]))
     await apigee.call("GET /orders", apigee.token(sub='j"ane \\ doe'))
-    assert apigee.audited()["subject"] == 'j"ane \\ doe'
+    assert apigee.audited()["user.id"] == 'j"ane \\ doe'
     assert apigee.received[0].headers["x-identity-subject"] == 'j"ane \\ doe'
     await apigee.close()
 

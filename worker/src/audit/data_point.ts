@@ -26,15 +26,16 @@ export function dataPointOf(line: AuditLine): DataPoint {
       line.decision,
       line.reason,
       line.operation,
-      line.method,
-      line.route,
+      line["http.request.method"],
+      line["http.route"],
       line.product,
       line.client_id,
       line.issuer,
       line.env,
       line.contract,
+      line["auth.cache"],
     ],
-    doubles: [line.status, line.upstream_status ?? 0, line.duration_ms, line.ring_seq ?? 0],
+    doubles: [line["http.response.status_code"], line.upstream_status ?? 0, line.duration_ms, line.ring_seq ?? 0],
   };
 }
 

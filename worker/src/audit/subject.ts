@@ -1,8 +1,6 @@
-import { MAX_PSEUDONYMS } from "../constants";
+import { LOGGED_HASH_DIGITS, MAX_PSEUDONYMS } from "../constants";
 import { BoundedMap } from "../support/bounded_map";
 import { hex } from "../support/hex";
-
-const HASH_DIGITS = 32;
 
 /** Gives each subject a pseudonym that is the same on both tiers and can be told only by who holds the salt. */
 export class Pseudonyms {
@@ -29,7 +27,7 @@ export class Pseudonyms {
       ["sign"],
     );
     const digest = await crypto.subtle.sign("HMAC", this.#key, this.#encoder.encode(named));
-    const pseudonym = hex(new Uint8Array(digest)).slice(0, HASH_DIGITS);
+    const pseudonym = hex(new Uint8Array(digest)).slice(0, LOGGED_HASH_DIGITS);
     this.#given.set(named, pseudonym);
     return pseudonym;
   }

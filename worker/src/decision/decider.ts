@@ -64,7 +64,7 @@ export class Decider {
     if (tooLarge !== null) return err(tooLarge);
     const sent = credentials(request.headers.get("authorization"), target.query);
     if (!sent.ok) return sent;
-    const caller = await this.#identifier.identify(presentedIn(request, sent.value), keepAlive);
+    const caller = await this.#identifier.identify(presentedIn(request, sent.value), exchange, keepAlive);
     if (!caller.ok) return caller;
     return this.#authorize(operation.value, caller.value, exchange);
   }
@@ -81,8 +81,8 @@ export class Decider {
   async #authorize(operation: OperationPolicy, caller: Caller, exchange: Exchange): Promise<Result<Allowed, Refusal>> {
     const { issuer, roles, clientId, subject } = caller;
     const subjectHash = await this.#pseudonyms.of(this.#issuerOf.get(issuer) ?? issuer, subject);
-    const shown = this.#policy.audit_subject === "plain" ? subject : subjectHash;
-    exchange.found({ issuer, roles, client_id: clientId, subject: shown });
+    exchange.found({ issuer, client_id: clientId, "user.hash": subjectHash, "user.roles": roles });
+    if (this.#policy.audit_subject === "plain") exchange.found({ "user.id": subject });
     const consumer = authorize(caller, operation, this.#policy.consumers);
     if (!consumer.ok) return consumer;
     const { consumer_key } = consumer.value;
@@ -96,7 +96,7 @@ export class Decider {
     switch (match.kind) {
       case "operation": {
         const { name, path: route, product } = match.operation;
-        exchange.found({ operation: name, route, product });
+        exchange.found({ operation: name, "http.route": route, product });
         return ok(match.operation);
       }
       case "method-not-allowed":

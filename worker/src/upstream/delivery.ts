@@ -30,7 +30,7 @@ export class Delivery {
   }
 
   async #send(allowed: Allowed, onward: OnwardRequest, exchange: Exchange): Promise<Result<Answer, UpstreamFault>> {
-    const { token, txn } = await this.#token(allowed, nowSeconds());
+    const { token, txn } = await this.#token(allowed, exchange, nowSeconds());
     exchange.found({ txn, kid: this.#minter.kid });
     onward.headers.set("txn-token", token);
     const answer = await forward(onward, this.#policy.upstream_timeout_seconds * 1000, this.#policy.problems);
@@ -38,9 +38,16 @@ export class Delivery {
     return answer;
   }
 
-  async #token({ operation, caller, consumer, subjectHash }: Allowed, now: number): Promise<Minted> {
+  async #token(
+    { operation, caller, consumer, subjectHash }: Allowed,
+    exchange: Exchange,
+    now: number,
+  ): Promise<Minted> {
     const known = this.#reuse.recall(caller, operation.name, now);
-    if (known !== null) return known;
+    if (known !== null) {
+      exchange.found({ "auth.cache": "reused" });
+      return known;
+    }
     const txn = crypto.randomUUID();
     const transaction = {
       txn,

@@ -4,7 +4,8 @@ import { type VerificationKey } from "../keys/verification_key";
 import { BoundedMap } from "../support/bounded_map";
 import { nowSeconds } from "../support/clock";
 
-interface Entry {
+/** A token that was verified: who calls, and the key that says so. */
+export interface VerifiedToken {
   readonly caller: Caller;
   readonly key: VerificationKey;
   /** Until when it is used, in seconds since the epoch. */
@@ -20,21 +21,21 @@ export type StillTrusted = (issuer: string, key: VerificationKey) => boolean;
  */
 export class VerifiedTokens {
   readonly #seconds: number;
-  readonly #entries = new BoundedMap<Entry>(MAX_VERIFIED_TOKENS);
+  readonly #entries = new BoundedMap<VerifiedToken>(MAX_VERIFIED_TOKENS);
 
   /** @param seconds - how long an entry is used; 0 keeps none. */
   constructor(seconds: number) {
     this.#seconds = seconds;
   }
 
-  /** Who calls with the token of that digest; null where it has to be verified. */
-  recall(digest: string, stillTrusted: StillTrusted): Caller | null {
+  /** What is known of the token of that digest; null where it has to be verified. */
+  recall(digest: string, stillTrusted: StillTrusted): VerifiedToken | null {
     const entry = this.#entries.get(digest);
     if (entry === undefined) return null;
     const now = nowSeconds();
     // A clock that went back ends an entry's time, rather than stretch it.
     const isInTime = now < entry.until && entry.until <= now + this.#seconds;
-    if (isInTime && stillTrusted(entry.caller.issuer, entry.key)) return entry.caller;
+    if (isInTime && stillTrusted(entry.caller.issuer, entry.key)) return entry;
     this.#entries.delete(digest);
     return null;
   }

@@ -10,7 +10,7 @@ test("each request is a data point of what dashboards count, refusals too, and n
     event: "data-point",
     point: {
       indexes: ["0oa1storefront"],
-      blobs: ["allow", "ok", "list-orders", "GET", "/orders", "orders", "0oa1storefront", "workforce", "test", "3f9c0a1b2c3d"],
+      blobs: ["allow", "ok", "list-orders", "GET", "/orders", "orders", "0oa1storefront", "workforce", "test", "3f9c0a1b2c3d", "miss"],
       doubles: [200, 200, duration, 7],
     },
   });
@@ -26,6 +26,6 @@ test("a dataset that fails changes neither the answer nor the audit line", async
   const edge = await Edge.start({ analytics: "broken" });
   const answer = await edge.sendWithToken();
   expect(answer.status).toBe(200);
-  expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({ decision: "allow", status: 200 });
+  expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({ decision: "allow", "http.response.status_code": 200 });
   await edge.stop();
 });

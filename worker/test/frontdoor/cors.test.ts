@@ -43,10 +43,10 @@ describe("a contract with pages that may call", () => {
     expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({
       decision: "allow",
       reason: "ok",
-      method: "OPTIONS",
+      "http.request.method": "OPTIONS",
       operation: "get-order",
-      route: "/orders/{order}",
-      status: 204,
+      "http.route": "/orders/{order}",
+      "http.response.status_code": 204,
       txn: null,
     });
   });

@@ -57,7 +57,7 @@ describe("the internal token", () => {
         contract: "3f9c0a1b2c3d",
         ring_seq: 7,
         issuer: "workforce",
-        sub_hash: line["subject"],
+        sub_hash: line["user.hash"],
       },
     });
     expect(payload.iat).toBeGreaterThanOrEqual(before);
@@ -202,7 +202,7 @@ describe("an answer of Apigee", () => {
     });
     const got = await edge.sendWithToken({ method });
     const line = await edge.auditLine(got.headers["x-request-id"]);
-    expect(line).toMatchObject({ reason: expected.reason, status: expected.status, upstream_status: answer.status });
+    expect(line).toMatchObject({ reason: expected.reason, "http.response.status_code": expected.status, upstream_status: answer.status });
     if (expected.slug !== undefined && method !== "HEAD") expectProblem(got, expected.status, expected.slug);
     expect(got.status).toBe(expected.status);
     if (expected.slug === undefined) expect(got.body).toBe(method === "HEAD" ? "" : (answer.body ?? ""));
@@ -249,7 +249,7 @@ describe("an answer of Apigee", () => {
 test("a contract may want the subject named in audit lines", async () => {
   const plain = await Edge.start({ policy: { ...policyDocument(), audit_subject: "plain" } }, edge);
   const answer = await plain.sendWithToken();
-  expect(await plain.auditLine(answer.headers["x-request-id"])).toMatchObject({ subject: "ada@acme.example" });
+  expect(await plain.auditLine(answer.headers["x-request-id"])).toMatchObject({ "user.id": "ada@acme.example" });
   await plain.stop({ keepWorld: true });
 });
 

@@ -66,10 +66,10 @@ describe("the gateway's own endpoints", () => {
     expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({
       decision: "allow",
       reason: "ok",
-      route: `${BASE}/${name}`,
+      "http.route": `${BASE}/${name}`,
       operation: null,
       txn: null,
-      status: 200,
+      "http.response.status_code": 200,
     });
     expect(edge.internet.to("apigee.acme.example")).toEqual([]);
   });

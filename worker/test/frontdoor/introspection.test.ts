@@ -53,7 +53,7 @@ describe("an opaque token", () => {
     expect([...new URLSearchParams(question?.body)]).toEqual([["token", TOKEN], ["token_type_hint", "access_token"]]);
     // RFC 6749 §2.3.1: both halves are form-encoded first.
     expect(question?.headers["authorization"]).toBe(`Basic ${btoa("portcullis-edge:s3cret%3A+of%2Ftests")}`);
-    expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({ issuer: "workforce", roles: ["reader"] });
+    expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({ issuer: "workforce", "user.roles": ["reader"] });
   });
 
   test.each([

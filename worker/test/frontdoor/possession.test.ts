@@ -99,7 +99,7 @@ describe("a token that is bound to its sender, with", () => {
     const { status, slug, says } = row.expect;
     expect(answer.status, answer.body).toBe(status);
     const line = await edge.auditLine(answer.headers["x-request-id"]);
-    expect(line).toMatchObject({ status, reason: slug ?? "ok" });
+    expect(line).toMatchObject({ "http.response.status_code": status, reason: slug ?? "ok" });
     if (slug === undefined) return;
     expect(JSON.parse(answer.body)).toMatchObject({ type: `https://developer.acme.example/problems/${slug}`, status });
     expect(answer.body).toContain(says);

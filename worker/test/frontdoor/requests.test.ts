@@ -31,9 +31,9 @@ describe("a request at the front door", () => {
     const token = edge.maker.make({ claims: { groups: ["store-readers", "store-buyers"] } });
     const answer = anonymous === true ? await edge.send(row) : await edge.sendWithToken(row, token);
     const line = await edge.auditLine(answer.headers["x-request-id"]);
-    expect(line).toMatchObject({ reason: expected.slug ?? "ok", status: expected.status });
+    expect(line).toMatchObject({ reason: expected.slug ?? "ok", "http.response.status_code": expected.status });
     if (expected.operation !== undefined) expect(line["operation"]).toBe(expected.operation);
-    if (expected.route !== undefined) expect(line["route"]).toBe(expected.route);
+    if (expected.route !== undefined) expect(line["http.route"]).toBe(expected.route);
     expect(answer.headers.allow).toBe(expected.allow);
     const onward = edge.internet.to("apigee.acme.example").slice(before);
     if (expected.slug === undefined) {

@@ -34,6 +34,7 @@ describe("a contract that lets internal tokens be used again", () => {
     expect(second.txnToken).toBe(first.txnToken);
     expect(second.line["txn"]).toBe(first.line["txn"]);
     expect(second.line["kid"]).toBe(first.line["kid"]);
+    expect([first.line["auth.cache"], second.line["auth.cache"]]).toEqual(["miss", "reused"]);
     expect(second.line["trace_id"]).not.toBe(first.line["trace_id"]);
   });
 

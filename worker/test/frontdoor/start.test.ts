@@ -24,7 +24,7 @@ describe("a Worker that is not fit to run", () => {
     expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({
       decision: "error",
       reason: "gateway-fault",
-      status: 503,
+      "http.response.status_code": 503,
       env: null,
       contract: null,
     });

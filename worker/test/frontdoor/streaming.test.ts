@@ -92,7 +92,7 @@ describe("a streamed body", () => {
     expectProblem({ status: answer.statusCode ?? 0, headers: answer.headers, body, bytes: Buffer.from(body) }, 413, "request-too-large");
     request.destroy();
     expect(String(await broken)).toContain("aborted");
-    expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({ decision: "deny", status: 413 });
+    expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({ decision: "deny", "http.response.status_code": 413 });
   });
 
   test("whose length is announced as too long is refused before it is read", async () => {
@@ -137,7 +137,7 @@ describe("a WebSocket", () => {
     expect(sent.headers["txn-token"]).toMatch(/^eyJ/);
     expect(sent.headers.authorization).toBeUndefined();
     edge.maker.made.push(String(sent.headers["txn-token"]));
-    expect(await edge.auditLine("5".repeat(32))).toMatchObject({ decision: "allow", status: 101, upstream_status: 101 });
+    expect(await edge.auditLine("5".repeat(32))).toMatchObject({ decision: "allow", "http.response.status_code": 101, upstream_status: 101 });
   });
 
   test("without a token is refused as any request is", async () => {

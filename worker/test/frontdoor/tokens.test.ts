@@ -68,7 +68,7 @@ describe("a token at the front door", () => {
     if (slug === undefined) expect(answer.status, answer.body).toBe(status);
     else expectProblem(answer, status, slug, says);
     const line = await edge.auditLine(answer.headers["x-request-id"]);
-    expect(line).toMatchObject({ decision: slug === undefined ? "allow" : "deny", reason: slug ?? "ok", status });
+    expect(line).toMatchObject({ decision: slug === undefined ? "allow" : "deny", reason: slug ?? "ok", "http.response.status_code": status });
   });
 
   test("every case of the list has rows", () => {
