@@ -42,10 +42,10 @@ class Exchange {
       ...this.found,
       decision,
       reason,
-      method: this.request.method,
-      route: facts.path,
+      "http.request.method": this.request.method,
+      "http.route": facts.path,
       contract: facts.contract,
-      status,
+      "http.response.status_code": status,
       duration_ms: Date.now() - this.startedAt,
     };
     console.log(JSON.stringify(line));
@@ -96,7 +96,7 @@ export async function answer(request, env, verify, sign) {
   const roles = (claims.groups ?? []).map((group) => ROLES.get(group)).filter((role) => role !== undefined);
   const subject = await pseudonym(env.AUDIT_SALT, claims.sub);
   const consumer = facts.consumers[claims.cid];
-  Object.assign(exchange.found, { subject, roles, operation: facts.operation, product: facts.product, client_id: consumer });
+  Object.assign(exchange.found, { "user.hash": subject, "user.roles": roles, operation: facts.operation, product: facts.product, client_id: consumer });
   if (consumer === undefined) return exchange.refuse(403, "consumer-not-entitled", "The application may not use this");
   if (!roles.some((role) => ACCEPTED.has(role))) return exchange.refuse(403, "insufficient-role", "The caller lacks the role");
   const { success } = await env[facts.limiter].limit({ key: consumer });
