@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from types import FrameType
@@ -18,9 +17,12 @@ from bench.errors import BenchError
 from bench.generator import LoadGenerator, Result, Target, running_generator
 from bench.traffic import GATEWAY_HOST, Case, Traffic, make_traffic, measured_contract
 from bench.world import (
+    CACHE,
     GATEWAY,
     GATEWAY_REUSE,
+    INTERNET,
     ISSUER,
+    KV,
     PASS_THROUGH,
     PROJECT,
     RIVALS,
@@ -35,17 +37,32 @@ FLOOD_REQUESTS: Final = 300
 LIMIT_SECONDS: Final = 120.0
 """No round begins after so long; the one that runs is finished."""
 
+_ASKED: Final = (
+    ("upstream", "upstream"),
+    ("fetches", "issuer"),
+    ("kv_reads", "KV reads"),
+    ("kv_writes", "KV writes"),
+    ("cache_reads", "cache reads"),
+    ("cache_writes", "cache writes"),
+    ("list_looks", "looks at the revocation list"),
+)
+"""What sides ask of others, as it is counted and as it is printed."""
+
 MAX_ROUNDS: Final = 100
 MAX_REQUESTS: Final = 5_000
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one batch cost: requests per second, and CPU seconds of workerd (`None` where unknown) and of the client."""
+    """What one batch cost: requests per second, and CPU seconds of workerd (`None` where unknown) and of the client.
+
+    `asked` is how often the side asked others for something, by what it was.
+    """
 
     rate: float
     workerd_cpu: float | None
     client_cpu: float
+    asked: Mapping[str, int]
 
 
 @dataclass
@@ -73,6 +90,13 @@ class Measured:
         """CPU seconds of workerd for a side over those for the rival; `None` where either is unknown."""
         one, other = self.workerd_cpu(side), self.workerd_cpu(rival)
         return None if one is None or other is None else one / other
+
+    def asked(self, side: str) -> Counter[str]:
+        """How often a side asked others for something over all rounds, by what it was."""
+        total = Counter[str]()
+        for batch in self.batches[side]:
+            total.update(batch.asked)
+        return total
 
     def client_cpu(self) -> float:
         """CPU seconds of the load generator over all rounds of all sides."""
@@ -147,11 +171,13 @@ class Bench:
         """Measure all sides of a case, one right after the other; tokens that must be new are so for each side."""
         for side in SIDES:
             tokens = measured.case.make(requests)
-            before = self._world.cpu_seconds()
+            asked, before = self._asked(), self._world.cpu_seconds()
             result = self._send(side, tokens, requests, measured.case.status)
             after = self._world.cpu_seconds()
             cpu = None if before is None or after is None else after - before
-            measured.batches[side].append(Batch(requests / result.seconds, cpu, result.cpu))
+            more = Counter(self._asked())
+            more.subtract(asked)
+            measured.batches[side].append(Batch(requests / result.seconds, cpu, result.cpu, more))
 
     def latency(self, measured: Measured, requests: int) -> None:
         """Print the latency at half of what the gateway can do, at the same pace for all sides."""
@@ -186,8 +212,12 @@ class Bench:
             raise BenchError(f"{side}: {problem}") from None
 
     def _fetches(self) -> int:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._world.ports[ISSUER]}/count") as answer:
-            return json.load(answer)["fetches"]
+        return self._world.counted(ISSUER)["fetches"]
+
+    def _asked(self) -> dict[str, int]:
+        return {
+            kind: count for service in (INTERNET, KV, CACHE) for kind, count in self._world.counted(service).items()
+        }
 
 
 def _report(measured: Sequence[Measured], rounds: int, requests: int) -> None:
@@ -203,11 +233,23 @@ def _report(measured: Sequence[Measured], rounds: int, requests: int) -> None:
     print(
         f"\nThe load generator, a process of its own: {_micros(total, everything)} microseconds of CPU per request.\n"
     )
+    _report_asked(measured, sent)
     for one in measured:
         for side in (GATEWAY, GATEWAY_REUSE):
             for rival in (PASS_THROUGH, *RIVALS):
                 rate, cpu = one.rate_ratio(rival, side), _number(one.cpu_ratio(rival, side))
                 print(f"RATIO {one.case.name:<13} {side:<14} / {rival:<13} requests/s {rate:.2f}   CPU {cpu}")
+
+
+def _report_asked(measured: Sequence[Measured], sent: int) -> None:
+    print(f"What each side asked of others for its {sent} requests of a case:")
+    for one in measured:
+        for side in SIDES:
+            asked = one.asked(side)
+            print(
+                f"ASKED {one.case.name:<13} {side:<14} " + "  ".join(f"{what} {asked[kind]}" for kind, what in _ASKED)
+            )
+    print(f"({dict(_ASKED)['list_looks']}: once in 10 s and isolate, behind a request's back.)\n")
 
 
 def _table(heading: str, measured: Sequence[Measured], cell: Callable[[Measured, str], str]) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ RIVALS: Final[Mapping[str, str]] = {"hono": "hono.js", "jose": "jose.js", "worke
 
 SIDES: Final = (GATEWAY, GATEWAY_REUSE, PASS_THROUGH, *RIVALS)
 ISSUER: Final = "issuer"
+INTERNET: Final = "internet"
+KV: Final = "kv"
+CACHE: Final = "cache"
+COUNTING: Final = (ISSUER, INTERNET, KV, CACHE)
+"""What counts how often it is asked, and tells it at `/count`."""
 
 REUSE_SECONDS: Final = 30
 """The longest that rule I4 allows with the contract's lifetimes."""
@@ -63,6 +69,11 @@ class World:
     ports: Mapping[str, int]
     sizes: Mapping[str, int]
     starts: Mapping[str, float]
+
+    def counted(self, service: str) -> dict[str, int]:
+        """How often one of `COUNTING` was asked so far, by the kind of question."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[service]}/count") as answer:
+            return json.load(answer)
 
     def cpu_seconds(self) -> float | None:
         """CPU seconds, user and system, that the process has used so far; `None` where there is no /proc.
@@ -94,7 +105,7 @@ def running_world(project: Path, contract: Contract, traffic: Traffic) -> Genera
         folder = Path(name)
         sizes = _write_files(project, contract, traffic, folder)
         starts = {side: median(_start_seconds(binary, folder, side) for _ in range(STARTS)) for side in SIDES}
-        with _workerd(binary, folder, "config.capnp", len(SIDES) + 1) as (pid, ports):
+        with _workerd(binary, folder, "config.capnp", len(SIDES) + len(COUNTING)) as (pid, ports):
             yield World(pid, ports, sizes, starts)
 
 
@@ -200,9 +211,9 @@ def _config(contract: Contract, issuer_host: str, sides: Sequence[str]) -> Mappi
     services: dict[str, Value] = {
         **{side: workers[side] for side in sides},
         **_surroundings(issuer_host),
-        "kv": _worker("no_kv.js", []),
+        KV: _worker("no_kv.js", []),
     }
-    return _document(services, (*sides, ISSUER))
+    return _document(services, (*sides, *COUNTING))
 
 
 def _surroundings(issuer_host: str) -> dict[str, Value]:
@@ -214,10 +225,10 @@ def _surroundings(issuer_host: str) -> dict[str, Value]:
         {"name": "ISSUER", "service": ISSUER},
     ]
     return {
-        "internet": _worker("internet.js", routes),
+        INTERNET: _worker("internet.js", routes),
         "upstream": _worker("upstream.js", []),
         ISSUER: _worker("issuer.js", [], "documents.json"),
-        "cache": _worker("no_cache.js", []),
+        CACHE: _worker("no_cache.js", []),
     }
 
 
@@ -274,7 +285,7 @@ def _limiter(name: str, product: Product) -> Value:
 
 def _start_seconds(binary: Path, folder: Path, side: str) -> float:
     started = time.monotonic()
-    with _workerd(binary, folder, f"{side}.capnp", 2):
+    with _workerd(binary, folder, f"{side}.capnp", 1 + len(COUNTING)):
         return time.monotonic() - started
 
 

@@ -38,6 +38,14 @@ def test_a_tiny_run_prints_a_ratio_for_each_case_and_rival(capsys: pytest.Captur
     assert set(fetches) == {"gateway", *RIVALS}
     # Key ids that are made up cost the gateway one fetch for each cool-down, and no more.
     assert int(fetches["gateway"]) <= 1
+    asked = re.findall(r"^ASKED (\S+) +(\S+) +(.*?)  looks at the revocation list (\d+)$", said, re.MULTILINE)
+    assert {(case, side) for case, side, *_ in asked} == {(case, side) for case in CASES for side in everyone}
+    quiet = "issuer 0  KV reads 0  KV writes 0  cache reads 0  cache writes 0"
+    for case, side, counts, looks in asked:
+        # A warm path asks nobody but the upstream, whether the token was seen before or not.
+        if side in SIDES and case != "bad-tokens":
+            assert counts == f"upstream {0 if case == 'no-token' else 8}  {quiet}", case
+            assert int(looks) <= 1
 
 
 class _Answers(BaseHTTPRequestHandler):
