@@ -130,7 +130,12 @@ def test_a_key_that_apigee_lacks_keeps_every_other_and_is_named(host: Host) -> N
         reader(host).update("read-back", {}, READ_BACK)
 
 
-@pytest.mark.parametrize("value", [json.dumps({"keys": [PUBLIC]}), json.dumps({"keys": []}), "gone", ""], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [json.dumps({"keys": [PUBLIC]}), json.dumps({"keys": []}), "gone", ""],
+    # The key is a new one in each process of a run, and they must agree on the tests' names.
+    ids=["another key", "no key", "no JSON", "nothing"],
+)
 def test_an_entry_that_does_not_hold_its_key_counts_as_lacking(value: str, host: Host) -> None:
     host.holds(8, KIDS)
     publish(host, PUBLIC)
