@@ -153,6 +153,8 @@ async def _run_step(context: Context, step: Step) -> None:
         before, started = snapshot(variables), time.perf_counter()
         try:
             await policy.execute(context)
+            if policy.tells_success:
+                variables.fill(dict.fromkeys((policy.failed_variable, f"{policy.fault_prefix}.failed"), False))
         except Fault as fault:
             # With the policy's name, as the reference has it, and without, as bundles have it too.
             failed = dict.fromkeys((policy.failed_variable, f"{policy.fault_prefix}.failed"), True)

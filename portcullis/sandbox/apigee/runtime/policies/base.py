@@ -30,12 +30,14 @@ class Policy(ABC):
     """A policy as its XML describes it.
 
     Subclasses declare `type_name`, the root element; `elements`, all that may be below it; and `fault_prefix`, the
-    first part of the variable `PREFIX.NAME.failed` that tells of a fault.
+    first part of the variable `PREFIX.NAME.failed` that tells of a fault, and where `tells_success` also that there was
+    none.
     """
 
     type_name: ClassVar[str]
     elements: ClassVar[Elements]
     fault_prefix: ClassVar[str]
+    tells_success: ClassVar[bool] = False
 
     name: str
     enabled: bool

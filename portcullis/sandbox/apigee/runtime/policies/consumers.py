@@ -113,6 +113,13 @@ def describe(prefix: str, found: Consumer, product: JsonObject, operation: Opera
         "developer.id": developer.get("developerId"),
         "developer.app.name": app.get("name"),
         "developer.app.id": app.get("appId"),
+        **apigee_variables(
+            client_id=found.credential.get("consumerKey"),
+            developer_id=developer.get("developerId"),
+            developer_email=developer.get("email"),
+            app_name=app.get("name"),
+        ),
+        "apigee.apiproduct.name": product.get("name"),
     }
     for owner, attributes in (("apiproduct", product), ("app", app), ("developer", developer)):
         for attribute in attributes.get("attributes", []):
@@ -127,6 +134,18 @@ def describe(prefix: str, found: Consumer, product: JsonObject, operation: Opera
     for attribute in operation.attributes:
         held[f"apiproduct.operation.attributes.{attribute['name']}"] = attribute.get("value")
     return {**values, **held, **{f"{prefix}.{name}": value for name, value in held.items()}}
+
+
+def apigee_variables(
+    *, client_id: Value, developer_id: Value, developer_email: Value, app_name: Value
+) -> dict[str, Value]:
+    """Return the variables that name a client for analytics, which bundles read too."""
+    return {
+        "apigee.client_id": client_id,
+        "apigee.developer.id": developer_id,
+        "apigee.developer.email": developer_email,
+        "apigee.developer.app.name": app_name,
+    }
 
 
 def _operation(context: Context, product: JsonObject) -> Operation | None:

@@ -56,6 +56,7 @@ class ServiceCallout(Policy):
 
     type_name = "ServiceCallout"
     fault_prefix = "servicecallout"
+    tells_success = True
     elements = elements(
         "\n".join(
             [

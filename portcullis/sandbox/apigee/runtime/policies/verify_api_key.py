@@ -18,6 +18,7 @@ class VerifyAPIKey(Policy):
 
     type_name = "VerifyAPIKey"
     fault_prefix = "oauthV2"
+    tells_success = True
     elements = elements("APIKey @ref", ignored="CacheExpiryInSeconds")
 
     ref: str
@@ -36,6 +37,13 @@ class VerifyAPIKey(Policy):
 
     async def execute(self, context: Context) -> None:
         """Verify the key; raises the fault of the first check that fails."""
+        try:
+            self._verify(context)
+        except Fault:
+            context.variables.fill({f"verifyapikey.{self.name}.failed": True})
+            raise
+
+    def _verify(self, context: Context) -> None:
         key = (context.variables.text(self.ref) if self.ref else None) or self.literal
         if not key:
             raise Fault("steps.oauth.v2.FailedToResolveAPIKey", f"Failed to resolve API Key variable {self.ref}", 401)

@@ -28,7 +28,7 @@ class RequestError(Exception):
 
 def token_fault(error: RequestError, *, answers: bool, rfc: bool) -> Fault:
     """Return the fault of a refused token request; where the policy answers itself it carries OAuth's own body."""
-    status = STATUS.get(error.error, 400)
+    status = STATUS.get(error.error if rfc else error.code, 400)
     fault = Fault(f"steps.oauth.v2.{error.error if rfc else error.code}", error.cause, status)
     if answers or rfc:
         fault.message = _answer(error, status, rfc=rfc)

@@ -187,7 +187,7 @@ def authenticate(context: Context, request: Request) -> Consumer:
         client_id = context.variables.text(request.client_id) or ""
         secret = context.variables.text(request.client_secret) or ""
     if not client_id:
-        raise RequestError("invalid_request", "Required param : client_id")
+        raise RequestError("invalid_client", "Required param : client_id", "invalid_request")
     found = find_consumer(context, client_id)
     if found is None:
         raise RequestError("invalid_client", "ClientId is Invalid")

@@ -67,6 +67,7 @@ class GetOAuthV2Info(Policy):
 
     type_name = "GetOAuthV2Info"
     fault_prefix = "oauthV2"
+    tells_success = True
     elements = elements(
         "AccessToken @ref\nAuthorizationCode @ref\nRefreshToken @ref\nClientId @ref\nIgnoreAccessTokenStatus"
     )
@@ -145,6 +146,7 @@ class SetOAuthV2Info(Policy):
 
     type_name = "SetOAuthV2Info"
     fault_prefix = "oauthV2"
+    tells_success = True
     elements = elements("AccessToken @ref\nAttributes/Attribute @name @ref @display")
 
     subjects: tuple[Subject, ...]
@@ -185,6 +187,7 @@ class DeleteOAuthV2Info(Policy):
 
     type_name = "DeleteOAuthV2Info"
     fault_prefix = "oauthV2"
+    tells_success = True
     elements = elements("AccessToken @ref\nAuthorizationCode @ref")
 
     subjects: tuple[Subject, ...]

@@ -54,6 +54,7 @@ class OAuthV2(Policy):
 
     type_name = "OAuthV2"
     fault_prefix = "oauthV2"
+    tells_success = True
     elements = elements(
         "\n".join(
             [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from portcullis.sandbox.apigee.runtime.context import Context
-from portcullis.sandbox.apigee.runtime.policies.consumers import Consumer
+from portcullis.sandbox.apigee.runtime.policies.consumers import Consumer, apigee_variables
 from portcullis.sandbox.apigee.runtime.values import Value
 from portcullis.sandbox.store import JsonObject
 
@@ -109,7 +109,7 @@ def answer_of(context: Context, issued: Issued, access: str, refresh: str, *, rf
 
 
 def token_variables(context: Context, prefix: str, issued: Issued, access: str, refresh: str) -> dict[str, Value]:
-    """Return the variables that tell of a token below `prefix`, `oauthv2accesstoken.POLICY`."""
+    """Return the variables that tell of a token, below `prefix`, `oauthv2accesstoken.POLICY`, and below `apigee`."""
     now = context.now
     values: dict[str, Value] = {
         "access_token": access or None,
@@ -137,4 +137,12 @@ def token_variables(context: Context, prefix: str, issued: Issued, access: str, 
     for name, value in issued.attributes.items():
         values[f"accesstoken.{name}"] = value
         values.setdefault(name, value)
-    return {f"{prefix}.{name}": value for name, value in values.items()}
+    named = apigee_variables(
+        client_id=issued.client_id,
+        developer_id=issued.developer_id,
+        developer_email=issued.developer_email,
+        app_name=issued.app_name,
+    )
+    return (
+        {f"{prefix}.{name}": value for name, value in values.items()} | named | {"apigee.access_token": access or None}
+    )
