@@ -36,7 +36,10 @@ PASS_THROUGH: Final = "pass-through"
 RIVALS: Final[Mapping[str, str]] = {"hono": "hono.js", "jose": "jose.js", "worker-jwt": "worker_jwt.js"}
 """The same gateway written the usual way, by the library that verifies: the file under `workers/rivals/`."""
 
-SIDES: Final = (GATEWAY, GATEWAY_REUSE, PASS_THROUGH, *RIVALS)
+LEAST: Final = "least"
+"""What no gateway with an internal token can do without."""
+
+SIDES: Final = (GATEWAY, GATEWAY_REUSE, PASS_THROUGH, LEAST, *RIVALS)
 ISSUER: Final = "issuer"
 INTERNET: Final = "internet"
 KV: Final = "kv"
@@ -159,7 +162,13 @@ def _write_files(project: Path, contract: Contract, traffic: Traffic, folder: Pa
     _write_config(folder, "config.capnp", _config(contract, traffic.issuer_host, SIDES))
     for side in SIDES:
         _write_config(folder, f"{side}.capnp", _config(contract, traffic.issuer_host, [side]))
-    modules = {GATEWAY: "index.js", GATEWAY_REUSE: "index.js", PASS_THROUGH: "pass_through.js", **RIVALS}
+    modules = {
+        GATEWAY: "index.js",
+        GATEWAY_REUSE: "index.js",
+        PASS_THROUGH: "pass_through.js",
+        LEAST: "least.js",
+        **RIVALS,
+    }
     return {side: (folder / module).stat().st_size for side, module in modules.items()}
 
 
@@ -206,6 +215,7 @@ def _config(contract: Contract, issuer_host: str, sides: Sequence[str]) -> Mappi
         GATEWAY: _worker("index.js", gateway, "policy.json"),
         GATEWAY_REUSE: _worker("index.js", gateway, "policy.json", "policy_reuse.json"),
         PASS_THROUGH: _worker("pass_through.js", [_origin()]),
+        LEAST: _worker("least.js", [_origin(), ring]),
         **{name: _worker(module, gateway, "facts.json") for name, module in RIVALS.items()},
     }
     services: dict[str, Value] = {

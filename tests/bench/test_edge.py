@@ -17,6 +17,7 @@ from bench.generator import Target, running_generator
 
 CASES = {"repeated", "fresh-rs256", "fresh-es256", "bad-tokens", "no-token"}
 SIDES = {"gateway", "gateway-reuse"}
+BOUNDS = {"pass-through", "least"}
 RIVALS = {"hono", "jose", "worker-jwt"}
 NUMBER = r"\d+\.\d\d"
 
@@ -27,11 +28,12 @@ def test_a_tiny_run_prints_a_ratio_for_each_case_and_rival(capsys: pytest.Captur
     said = capsys.readouterr().out
     ratio = rf"^RATIO (\S+) +(\S+) +/ (\S+) +requests/s ({NUMBER})   CPU (?:{NUMBER}|unknown)$"
     ratios = re.findall(ratio, said, re.MULTILINE)
+    compared = {(side, rival) for side in SIDES for rival in {*BOUNDS, *RIVALS}} | {("least", "pass-through")}
     assert {(case, side, rival) for case, side, rival, _ in ratios} == {
-        (case, side, rival) for case in CASES for side in SIDES for rival in {"pass-through", *RIVALS}
+        (case, *pair) for case in CASES for pair in compared
     }
     assert all(float(number) > 0 for *_, number in ratios)
-    everyone = {*SIDES, "pass-through", *RIVALS}
+    everyone = {*SIDES, *BOUNDS, *RIVALS}
     assert set(re.findall(r"^LATENCY (\S+) +p50", said, re.MULTILINE)) == everyone
     assert set(re.findall(r"^SIZE (\S+) +\d", said, re.MULTILINE)) == everyone
     fetches = dict(re.findall(r"^FETCHES (\S+) +(\d+)$", said, re.MULTILINE))
