@@ -209,3 +209,13 @@ async def test_the_maps_of_a_proxy_are_gone_with_it(api: Api) -> None:
     await api.ok("DELETE", f"{ORG}/apis/store")
     await api.upload("store", make_bundle("store"))
     assert await api.ok("GET", f"{ORG}/apis/store/keyvaluemaps") == []
+
+
+async def test_an_entry_may_be_named_after_a_path(shop: Api) -> None:
+    """As in the sample monolith-to-microservices-based-on-paths, whose map has an entry for each path."""
+    entry = {"name": "/orders/*", "value": "microservice"}
+    entries = f"{ENV}/keyvaluemaps/keys/entries"
+    assert await shop.ok("POST", entries, entry) == entry
+    assert await shop.ok("GET", f"{entries}/%2Forders%2F*") == entry
+    assert await shop.ok("PUT", f"{entries}/%2Forders%2F*", {**entry, "value": "monolith"})
+    await shop.ok("DELETE", f"{entries}/%2Forders%2F*")

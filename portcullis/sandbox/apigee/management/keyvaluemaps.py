@@ -101,7 +101,7 @@ def _checked_entry(call: Call, name: str) -> JsonObject:
     require(body, "key_value_entry", "name", "value")
     if name and body["name"] != name:
         raise bad_field("key_value_entry.name", "the name in the body is not the name in the path")
-    require_name(body["name"], r"[^/\s]+", "key_value_entry.name")
+    require_name(body["name"], r"\S+", "key_value_entry.name")
     if len(body["value"].encode()) > MAX_VALUE_BYTES:
         raise bad_field("key_value_entry.value", f"the value is larger than {MAX_VALUE_BYTES} bytes")
     return {"name": body["name"], "value": body["value"]}
@@ -166,9 +166,9 @@ _HANDLERS = (
     ("DELETE", "/{map}", _delete),
     ("GET", "/{map}/entries", _list_entries),
     ("POST", "/{map}/entries", _create_entry),
-    ("GET", "/{map}/entries/{entry}", _get_entry),
-    ("PUT", "/{map}/entries/{entry}", _update_entry),
-    ("DELETE", "/{map}/entries/{entry}", _delete_entry),
+    ("GET", "/{map}/entries/{entry:path}", _get_entry),
+    ("PUT", "/{map}/entries/{entry:path}", _update_entry),
+    ("DELETE", "/{map}/entries/{entry:path}", _delete_entry),
 )
 _OWNERS = ("organizations/{org}/environments/{env}", "organizations/{org}/apis/{api}", "organizations/{org}")
 

@@ -18,7 +18,7 @@ from portcullis.sandbox.apigee.runtime.java_regex import (
     MatchTimeoutError,
     compile_java,
 )
-from portcullis.sandbox.apigee.runtime.values import Scalar, Value, adapted, as_flag, as_text
+from portcullis.sandbox.apigee.runtime.values import Scalar, Value, adapted, as_flag, as_text, ordered
 
 Lookup = Callable[[str], Value]
 """From a variable's name to its value, `None` where it is unset."""
@@ -347,7 +347,7 @@ class _Ordering:
             if left is right:
                 return self.both_null
             return self.left_null if left is None else self.right_null
-        return self.compare(*adapted(_scalar(left), _scalar(right)))
+        return self.compare(*ordered(_scalar(left), _scalar(right)))
 
 
 def _scalar(value: Value) -> Scalar:

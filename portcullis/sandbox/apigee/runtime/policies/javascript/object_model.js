@@ -279,6 +279,15 @@
     return response;
   }
 
+  // What a variable that is a message reads as: the message's object, which is its content where text is asked for.
+  function messageOf(name) {
+    var message = host("get", name + ".status.code") === null ? requestOf(name) : responseOf(name);
+    ["toString", "valueOf", "toJSON"].forEach(function (method) {
+      Object.defineProperty(message, method, { value: function () { return String(message.content); } });
+    });
+    return message;
+  }
+
   // ---- httpClient.
 
   function holder(headers, text, isForm) {
@@ -474,6 +483,7 @@
       var kept = session[VARIABLE + name];
       if (kept !== undefined) return kept;
       open.forEach(function (body) { body.flush(); });
+      if (host("messages").indexOf(String(name)) >= 0) return messageOf(String(name));
       var value = host("get", String(name));
       return Array.isArray(value) ? javaList(value) : value;
     },

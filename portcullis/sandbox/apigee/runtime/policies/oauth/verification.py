@@ -55,10 +55,16 @@ class Verify:
         self._check_scope(context, issued)
 
     def _presented(self, context: Context) -> str:
-        """Return the token from the variable, or from the Authorization header; `prefix` must stand before it."""
+        """Return the token from the variable, or from the Authorization header; `prefix` must stand before it.
+
+        A header that the request lacks is a token that is not valid, as a missing Authorization header is; any other
+        variable without a value is a fault of the proxy's.
+        """
         if self.variable and not self.prefix:
             value = context.variables.text(self.variable)
             if not value:
+                if self.variable.startswith("request.header."):
+                    raise access_fault("oauth.v2.InvalidAccessToken", "Invalid access token")
                 text = f"Failed to resolve the access token variable {self.variable}"
                 raise Fault("steps.oauth.v2.FailedToResolveAccessToken", text, 500)
             return value
