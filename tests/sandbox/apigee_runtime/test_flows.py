@@ -136,6 +136,26 @@ async def test_a_local_target_is_another_proxy(world: World, to: str) -> None:
     assert "I" in world.steps
 
 
+@pytest.mark.parametrize(
+    ("path", "suffix"), [("<Path>/authenticate</Path>", "/authenticate"), ("<Path>who</Path>", "/who"), ("", "")]
+)
+async def test_a_callout_to_another_proxy_goes_where_its_request_says(world: World, path: str, suffix: str) -> None:
+    """As the access token proxy of apigee/streetcarts-tutorial asks its data manager to authenticate."""
+    inner = connection("/inner") + steps("<PreFlow><Request>{AM-Where}</Request></PreFlow>")
+    where = "<AssignMessage name='AM-Where'><Set><Payload>{proxy.pathsuffix}</Payload></Set></AssignMessage>"
+    await world.deploy(bundle({"default": inner + "<RouteRule name='none'/>"}, policies={"AM-Where": where}), "inner")
+    callout = (
+        f"<ServiceCallout name='SC'><Request variable='q'><Set>{path}<Verb>POST</Verb></Set></Request>"
+        "<Response>r</Response><LocalTargetConnection><APIProxy>inner</APIProxy><ProxyEndpoint>default</ProxyEndpoint>"
+        "</LocalTargetConnection></ServiceCallout>"
+    )
+    show = "<AssignMessage name='AM'><Set><Payload>[{r.content}]</Payload></Set></AssignMessage>"
+    outer = connection("/outer") + steps("<PreFlow><Request>{SC}</Request><Response>{AM}</Response></PreFlow>")
+    policies = {"SC": callout, "AM": show}
+    await world.deploy(bundle({"default": outer + "<RouteRule name='none'/>"}, policies=policies), "outer")
+    assert (await world.call("GET", "/outer/own/path")).text == f"[{suffix}]"
+
+
 async def test_proxies_that_call_one_another_end(world: World) -> None:
     target = "<LocalTargetConnection><Path>/loop</Path></LocalTargetConnection>"
     await world.deploy(bundle({"default": connection("/loop") + ROUTE}, {"default": target}), "loop")

@@ -258,11 +258,13 @@ def _compare(name: str, left: _Operand, right: _Operand) -> Test:
 def _pattern_test(name: str, left: _Operand, right: _Operand) -> Test:
     pattern = _compile(name.lstrip("!"), as_text(right.literal))
     negated = name.startswith("!")
+    # The suffix of a request to the base path itself is empty, and is the path `/` to `MatchesPath`.
+    nothing = "/" if name.lstrip("!") == "~/" else ""
 
     def test(lookup: Lookup) -> bool:
         value = left.read(lookup)
         # Null on the left: `~` is false, and so its negation true (null table of the conditions reference).
-        return (value is not None and _matches(pattern, as_text(value))) is not negated
+        return (value is not None and _matches(pattern, as_text(value) or nothing)) is not negated
 
     return test
 

@@ -36,7 +36,8 @@ async def send_to_target(context: Context, connection: Connection | LocalConnect
     request = context.variables.messages["request"]
     context.stamp("target.sent.start", "target.sent.end")
     if isinstance(connection, LocalConnection):
-        answer = await call_proxy(context, connection, request)
+        suffix = _suffix(context) if _copies(context, "pathsuffix") else ""
+        answer = await call_proxy(context, connection, request, suffix)
     else:
         answer = await _over_network(context, connection, request, key)
     answer.reason = answer.reason or reason_phrase(answer.status)
@@ -70,15 +71,16 @@ async def _over_network(context: Context, connection: Connection, request: Messa
         raise target_failed(error.failure, str(error)) from None
 
 
-async def call_proxy(context: Context, connection: LocalConnection, request: Message) -> Message:
-    """Call the proxy that a local connection names, without the network; raises `Fault` where there is none."""
+async def call_proxy(context: Context, connection: LocalConnection, request: Message, suffix: str) -> Message:
+    """Call the proxy that a local connection names, without the network, at `suffix` below the connection's path.
+
+    Raises `Fault` where there is none.
+    """
     texts = [
         part.fill(context.lookup) if part else "" for part in (connection.proxy, connection.endpoint, connection.path)
     ]
     copied = request.copy()
-    copied.path = (texts[2].rstrip("/") if texts[2] else "") + (
-        _suffix(context) if _copies(context, "pathsuffix") else ""
-    )
+    copied.path = texts[2].rstrip("/") + (f"/{suffix.lstrip('/')}" if suffix else "")
     return await context.call_proxy(texts[0], texts[1], copied)
 
 

@@ -155,7 +155,7 @@ class ServiceCallout(Policy):
     async def _answer(self, context: Context, request: Message) -> Message:
         connection = self.connection
         if isinstance(connection, LocalConnection):
-            return await call_proxy(context, connection, request)
+            return await call_proxy(context, connection, request, request.path)
         place = context.place
         key = f"{place.organization}/{place.environment}/{place.bundle}/{place.revision}/{self.name}"
         return await call_backend(context, connection, request, key, lambda base: self._url(context, base, request))
