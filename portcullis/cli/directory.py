@@ -26,12 +26,18 @@ def directory(contract: Contract) -> dict[str, Any]:
 def _issuer(contract: Contract, name: str) -> dict[str, Any]:
     issuer = contract.issuers[name]
     introspection = None
-    if issuer.introspection is not None and issuer.introspection.client_id is not None:
-        client = issuer.introspection.client_id
-        introspection = {"client_id": client, "client_secret": SANDBOX_INTROSPECTION_SECRET}
+    if issuer.introspection is not None:
+        secret = "" if issuer.introspection.client_id is None else SANDBOX_INTROSPECTION_SECRET
+        introspection = {
+            "endpoint": issuer.introspection.endpoint,
+            "protocol": issuer.introspection.protocol,
+            "client_id": issuer.introspection.client_id or "",
+            "client_secret": secret,
+            "token_prefix": issuer.introspection.token_prefix,
+        }
     return {
         "name": name,
-        "shape": "google" if issuer.profile == "google" else "okta",
+        "shape": issuer.profile,
         "url": issuer.issuer,
         "audience": issuer.audience,
         "algorithm": issuer.algorithms[0] if issuer.algorithms else "RS256",

@@ -44,11 +44,18 @@ def choose_user(contract: Contract, name: str | None, issuer: str | None) -> Tes
 
 
 def fetch_token(client: SandboxClient, contract: Contract, user: TestUser, *, opaque: bool = False) -> str:
-    """Return a token of the user from its issuer's token endpoint (RFC 6749 §4.3)."""
+    """Return a token of the user from its issuer's token endpoint (RFC 6749 §4.3).
+
+    Raises `CommandError` where the issuer refuses, or is nobody's.
+    """
     issuer_url = client.status()["issuers"].get(user.issuer)
     if issuer_url is None:
         raise CommandError(f"the sandbox does not know the issuer {user.issuer}: run `portcullis sandbox start` again")
-    consumer = next(c for c in contract.consumers.values() if c.issuer == user.issuer)
+    consumer = next((c for c in contract.consumers.values() if c.issuer == user.issuer), None)
+    if consumer is None:
+        raise CommandError(
+            f"no consumer of the contract has the issuer {user.issuer}, so nobody asks it for tokens: add one"
+        )
     form = {
         "grant_type": "password",
         "username": user.name,

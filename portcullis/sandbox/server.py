@@ -173,7 +173,7 @@ class _Sandbox:
         }
 
     def _resolve(self, hostname: str) -> str | None:
-        if any(issuer.hostname == hostname for issuer in self._directory.issuers()):
+        if hostname in self._directory.hostnames():
             return self._urls["issuers"]
         if hostname in self._directory.backends():
             return self._urls["backend"]

@@ -1,4 +1,4 @@
-"""Two identity providers shaped like Okta and Google: discovery, keys, tokens and introspection."""
+"""Identity providers shaped like Okta, Google, Entra, Auth0 and RFC 9068: metadata, keys, tokens, introspection."""
 
 from portcullis.sandbox.identity.app import create_app
 from portcullis.sandbox.identity.directory import Directory, DirectoryError, Issuer, User

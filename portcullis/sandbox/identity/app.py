@@ -1,10 +1,12 @@
-"""The identity providers' HTTP face (OpenID Connect Discovery 1.0, RFC 6749 §4.3, RFC 7662)."""
+"""The identity providers' HTTP face (OpenID Connect Discovery 1.0, RFC 6749 §4.3, RFC 7662, Google's tokeninfo)."""
 
 from __future__ import annotations
 
 import base64
 import hmac
-from urllib.parse import unquote
+from collections.abc import Callable
+from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,16 +15,16 @@ from starlette.routing import Route
 
 from portcullis.sandbox.clock import Clock
 from portcullis.sandbox.identity.directory import Directory, Issuer, User
-from portcullis.sandbox.identity.tokens import TokenRequestError, introspect, issue_token
+from portcullis.sandbox.identity.tokens import TokenRequestError, introspect, issue_token, token_info
+from portcullis.sandbox.identity.vendors import VENDORS
 from portcullis.sandbox.loopback import is_loopback
 from portcullis.sandbox.store import JsonObject, Store
 
 MAX_FORM_BYTES = 16 * 1024
 
-_PATHS = {
-    "okta": {"keys": "/v1/keys", "token": "/v1/token", "introspection": "/v1/introspect"},
-    "google": {"keys": "/oauth2/v3/certs", "token": "/token"},
-}
+Endpoint = Literal["metadata", "keys", "token", "introspection"]
+_METHODS: dict[Endpoint, str] = {"metadata": "GET", "keys": "GET", "token": "POST", "introspection": "POST"}
+
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
 
@@ -44,36 +46,48 @@ class _Providers:
         self._clock = clock
 
     async def answer(self, request: Request) -> Response:
-        host, path, base = _locate(request)
-        matching = [i for i in self._directory.issuers() if i.hostname == host and _under(path, i.path)]
-        if not matching:
+        host, path, place = _locate(request)
+        found = self._endpoints().get((host, path))
+        if found is None:
             return JSONResponse({"error": "not_found", "error_description": "no issuer answers at this URL"}, 404)
-        issuer = max(matching, key=lambda i: len(i.path))
-        return await self._endpoint(request, issuer, path.removeprefix(issuer.path), base + issuer.path)
+        issuer, endpoint = found
+        if request.method != _METHODS[endpoint]:
+            return JSONResponse({"error": "invalid_request"}, 405, headers={"Allow": _METHODS[endpoint]})
+        match endpoint:
+            case "metadata":
+                return JSONResponse(_discovery(issuer, place))
+            case "keys":
+                return JSONResponse({"keys": self._keys(issuer)}, headers={"Cache-Control": "public, max-age=300"})
+            case "token":
+                return await self._token(request, issuer)
+            case "introspection":
+                return await self._introspection(request, issuer)
 
-    async def _endpoint(self, request: Request, issuer: Issuer, path: str, base: str) -> Response:
-        paths = _PATHS[issuer.shape]
-        if request.method == "GET" and path == "/.well-known/openid-configuration":
-            return JSONResponse(_discovery(issuer, base))
-        if request.method == "GET" and path == paths["keys"]:
-            keys = [_public(key) for key in self._directory.keys(issuer)]
-            return JSONResponse({"keys": keys}, headers={"Cache-Control": "public, max-age=300"})
-        if request.method == "POST" and path == paths["token"]:
-            return await self._token(request, issuer)
-        if request.method == "POST" and issuer.introspection and path == paths.get("introspection"):
-            return await self._introspection(request, issuer)
-        return JSONResponse({"error": "not_found", "error_description": "the issuer has no such endpoint"}, 404)
+    def _endpoints(self) -> dict[tuple[str, str], tuple[Issuer, Endpoint]]:
+        """Every endpoint of every issuer, by host and path."""
+        found: dict[tuple[str, str], tuple[Issuer, Endpoint]] = {}
+        for issuer in self._directory.issuers():
+            for endpoint, url in _urls(issuer).items():
+                parts = urlsplit(url)
+                found.setdefault((parts.hostname or "", parts.path), (issuer, endpoint))
+        return found
+
+    def _keys(self, issuer: Issuer) -> list[JsonObject]:
+        vendor = VENDORS[issuer.shape]
+        hidden = _PRIVATE_MEMBERS if vendor.keys_name_algorithm else _PRIVATE_MEMBERS | {"alg"}
+        keys = self._directory.keys(issuer) if vendor.publishes_keys else []
+        return [{name: value for name, value in key.items() if name not in hidden} for key in keys]
 
     async def _token(self, request: Request, issuer: Issuer) -> Response:
         try:
             form = await _form(request)
             user = self._signed_in(issuer, form)
-            client_id = form.get("client_id") or issuer.clients[0]
+            client_id = form.get("client_id") or next(iter(issuer.clients), "")
             opaque = form.get("token_format") == "opaque"
             token, life = issue_token(self._directory, self._store, self._clock, user, client_id, opaque=opaque)
         except TokenRequestError as problem:
             return JSONResponse({"error": problem.code, "error_description": str(problem)}, 400, headers=_NO_STORE)
-        name = "id_token" if issuer.shape == "google" else "access_token"
+        name = "access_token" if opaque else VENDORS[issuer.shape].answers
         body: JsonObject = {name: token, "token_type": "Bearer", "expires_in": life}
         return JSONResponse(body, headers=_NO_STORE)
 
@@ -89,6 +103,12 @@ class _Providers:
 
     async def _introspection(self, request: Request, issuer: Issuer) -> Response:
         form = await _form(request)
+        if issuer.introspection is not None and issuer.introspection.protocol == "tokeninfo":
+            info = token_info(self._store, self._clock, issuer, form.get("access_token", ""))
+            if info is None:
+                body = {"error": "invalid_token", "error_description": "Invalid Value"}
+                return JSONResponse(body, 400, headers=_NO_STORE)
+            return JSONResponse(info, headers=_NO_STORE)
         if not _is_introspection_client(request, issuer, form):
             headers = {"WWW-Authenticate": 'Basic realm="introspection"', **_NO_STORE}
             return JSONResponse({"error": "invalid_client"}, 401, headers=headers)
@@ -99,39 +119,43 @@ class _Providers:
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def _locate(request: Request) -> tuple[str, str, str]:
-    """Return the issuer's host, the path there, and the base URL its discovery document builds on."""
+def _locate(request: Request) -> tuple[str, str, Callable[[str], str]]:
+    """Return the host and the path there that are meant, and what leads a client to a URL of an issuer."""
     host = request.url.hostname or ""
     path = request.url.path
     if not is_loopback(host):
-        return host, path, f"https://{request.headers['host']}"
+        return host, path, lambda url: url
     _, host, rest = f"{path}/".split("/", 2)
-    return host, f"/{rest}".removesuffix("/"), f"http://{request.headers['host']}/{host}"
+    base = f"http://{request.headers['host']}"
+    return host, f"/{rest}".removesuffix("/"), lambda url: f"{base}/{url.removeprefix('https://')}"
 
 
-def _under(path: str, base: str) -> bool:
-    return path == base or path.startswith(f"{base}/")
+def _urls(issuer: Issuer) -> dict[Endpoint, str]:
+    vendor = VENDORS[issuer.shape]
+    metadata = f"{issuer.url.removesuffix('/')}/.well-known/openid-configuration"
+    urls: dict[Endpoint, str] = {
+        "metadata": metadata,
+        "keys": vendor.keys(issuer.url),
+        "token": vendor.token(issuer.url),
+    }
+    return urls if issuer.introspection is None else {**urls, "introspection": issuer.introspection.endpoint}
 
 
-def _discovery(issuer: Issuer, base: str) -> JsonObject:
-    paths = _PATHS[issuer.shape]
+def _discovery(issuer: Issuer, place: Callable[[str], str]) -> JsonObject:
+    urls = _urls(issuer)
     document: JsonObject = {
         "issuer": issuer.url,
-        "authorization_endpoint": f"{base}/v1/authorize",
-        "token_endpoint": base + paths["token"],
-        "jwks_uri": base + paths["keys"],
+        "authorization_endpoint": place(f"{issuer.url.removesuffix('/')}/authorize"),
+        "token_endpoint": place(urls["token"]),
+        "jwks_uri": place(urls["keys"]),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "grant_types_supported": ["password"],
         "id_token_signing_alg_values_supported": [issuer.algorithm],
     }
-    if issuer.introspection:
-        document["introspection_endpoint"] = base + paths["introspection"]
+    if issuer.introspection is not None and issuer.introspection.protocol == "rfc7662":
+        document["introspection_endpoint"] = place(urls["introspection"])
     return document
-
-
-def _public(key: JsonObject) -> JsonObject:
-    return {name: value for name, value in key.items() if name not in _PRIVATE_MEMBERS}
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -152,7 +176,7 @@ def _is_introspection_client(request: Request, issuer: Issuer, form: dict[str, s
         except ValueError:
             return False
         client, secret = unquote(client), unquote(secret)
-    if issuer.introspection is None:
+    if issuer.introspection is None or not issuer.introspection.client_id:
         return False
     wanted = (issuer.introspection.client_id, issuer.introspection.client_secret)
     return all(hmac.compare_digest(a.encode(), b.encode()) for a, b in zip((client, secret), wanted, strict=True))

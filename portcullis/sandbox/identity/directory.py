@@ -7,13 +7,12 @@ import secrets
 from typing import Literal
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from portcullis.sandbox.identity.vendors import Shape
 from portcullis.sandbox.store import JsonObject, Store
-
-Shape = Literal["okta", "google"]
 
 MAX_ISSUERS = 16
 MAX_USERS = 1_000
@@ -30,10 +29,16 @@ class _Entry(BaseModel):
 
 
 class Introspection(_Entry):
-    """The credentials that callers of an introspection endpoint must show."""
+    """Where an issuer answers about tokens, in which way, and the credentials that callers must show.
 
-    client_id: str
-    client_secret: str
+    `tokeninfo` is Google's way, which wants none. `token_prefix` is what the issuer's opaque tokens begin with.
+    """
+
+    endpoint: str
+    protocol: Literal["rfc7662", "tokeninfo"] = "rfc7662"
+    client_id: str = ""
+    client_secret: str = ""
+    token_prefix: str | None = None
 
 
 class Issuer(_Entry):
@@ -44,7 +49,7 @@ class Issuer(_Entry):
     url: str
     audience: str
     algorithm: str
-    clients: tuple[str, ...] = Field(min_length=1, max_length=MAX_USERS)
+    clients: tuple[str, ...] = Field(max_length=MAX_USERS)
     introspection: Introspection | None = None
 
     @property
@@ -83,6 +88,8 @@ class Directory:
     def replace(self, document: JsonObject) -> None:
         """Take over `{"issuers": [...], "users": [...], "backends": [hostname, ...]}`; known issuers keep their keys.
 
+        An issuer that signs by another algorithm than before gets a new key.
+
         Raises `DirectoryError` and changes nothing where the document is not a directory.
         """
         directory = _parse(document)
@@ -91,8 +98,8 @@ class Directory:
             raise DirectoryError(f"users name issuers that are not listed: {', '.join(sorted(unknown))}")
         self._store.put("identity", "directory", document)
         for issuer in directory.issuers:
-            if not self.keys(issuer):
-                self.rotate_keys(issuer)
+            if [key["alg"] for key in self.keys(issuer)[:1]] != [issuer.algorithm]:
+                self.rotate_keys(issuer, keep_previous=False)
 
     def issuers(self) -> list[Issuer]:
         """Return every issuer in the order it was listed."""
@@ -105,6 +112,11 @@ class Directory:
     def backends(self) -> list[str]:
         """Return the hostnames that the echo backend answers for."""
         return list(self._document().backends)
+
+    def hostnames(self) -> set[str]:
+        """Return the hosts that the issuers answer at, those of their introspection endpoints included."""
+        endpoints = [issuer.introspection.endpoint for issuer in self.issuers() if issuer.introspection is not None]
+        return {issuer.hostname for issuer in self.issuers()} | {urlsplit(url).hostname or "" for url in endpoints}
 
     def issuer(self, name: str) -> Issuer | None:
         """Return the issuer of that name."""
@@ -123,12 +135,18 @@ class Directory:
         return str(key["kid"])
 
     def _document(self) -> _Document:
-        return _parse(self._store.get("identity", "directory") or {})
+        try:
+            return _parse(self._store.get("identity", "directory") or {})
+        except DirectoryError:
+            # An older sandbox kept it. The command line hands over a new one when it has started this one.
+            return _Document()
 
 
 def _new_key(algorithm: str) -> JsonObject:
     if algorithm in _EC_CURVES:
         jwk = ECAlgorithm.to_jwk(ec.generate_private_key(_EC_CURVES[algorithm]))
+    elif algorithm in {"EdDSA", "Ed25519"}:
+        jwk = OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate())
     else:
         jwk = RSAAlgorithm.to_jwk(rsa.generate_private_key(public_exponent=65537, key_size=2048))
     members = {name: value for name, value in json.loads(jwk).items() if name != "key_ops"}

@@ -22,7 +22,11 @@ DIRECTORY: dict[str, Any] = {
             "audience": "api://acme",
             "algorithm": "RS256",
             "clients": ["0oa1"],
-            "introspection": {"client_id": "edge", "client_secret": "between us"},
+            "introspection": {
+                "endpoint": "https://acme.okta.example/oauth2/default/v1/introspect",
+                "client_id": "edge",
+                "client_secret": "between us",
+            },
         },
         {
             "name": "partners",
@@ -128,6 +132,25 @@ async def test_rotated_keys_overlap_unless_told_otherwise(world: World) -> None:
     world.directory.rotate_keys(issuer, keep_previous=False)
     with pytest.raises(KeyError):
         await world.verified(OKTA, new, "api://acme")
+
+
+def test_an_issuer_keeps_its_keys_unless_it_signs_by_another_algorithm(world: World) -> None:
+    issuer = world.directory.issuer("workforce")
+    assert issuer
+    before = world.directory.keys(issuer)
+    world.directory.replace(DIRECTORY)
+    assert world.directory.keys(issuer) == before
+    changed = copy.deepcopy(DIRECTORY)
+    changed["issuers"][0]["algorithm"] = "Ed25519"
+    world.directory.replace(changed)
+    assert [key["alg"] for key in world.directory.keys(issuer)] == ["Ed25519"]
+
+
+def test_what_an_older_sandbox_kept_is_no_directory_until_there_is_a_new_one(world: World) -> None:
+    world.store.put("identity", "directory", {"issuers": [{"name": "workforce", "shape": "another"}]})
+    assert world.directory.issuers() == []
+    world.directory.replace(DIRECTORY)
+    assert len(world.directory.issuers()) == 2
 
 
 @pytest.mark.parametrize(
