@@ -187,6 +187,8 @@ class EdgeGateway(pulumi.ComponentResource):
             _secret("RING", args["worker_ring"]),
             cloudflare.WorkerVersionBindingArgs(name="VERSION", type="version_metadata"),
         ]
+        if args["contract"].edge.ai_hint is not None:
+            bindings.append(cloudflare.WorkerVersionBindingArgs(name="AI", type="ai"))
         if self._proofs is not None:
             bindings.append(
                 cloudflare.WorkerVersionBindingArgs(

@@ -7,6 +7,7 @@
 from portcullis.contract.issuer import Introspection, Issuer, RoleMapping, SenderConstraint
 from portcullis.contract.loading import load
 from portcullis.contract.model import (
+    AiHint,
     Api,
     Apigee,
     Audit,
@@ -24,6 +25,7 @@ from portcullis.contract.model import (
 from portcullis.contract.problem import ContractError, Position, Problem
 
 __all__ = [
+    "AiHint",
     "Api",
     "Apigee",
     "Audit",

@@ -24,6 +24,7 @@ _EMAIL = re.compile(r"[a-z0-9._%+-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,199}\Z")
 # RFC 6750 §2.1, b64token; a JOSE token begins with `eyJ`.
 _TOKEN_PREFIX = re.compile(r"(?!e(?:y|\Z))[A-Za-z0-9._~+/-]{1,64}\Z")
+_MODEL = re.compile(r"@(?:cf|hf)/[a-z0-9-]{1,32}/[A-Za-z0-9._-]{1,60}\Z")
 _CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,127}\Z")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]{0,39})\}\Z")
@@ -185,6 +186,15 @@ def _token_prefix(value: str) -> str:
     return value
 
 
+def _model(value: str) -> str:
+    if not _MODEL.match(value):
+        raise refuse(
+            f"{shown(value)} is no model of Workers AI, whose names are like `@cf/author/model`",
+            "`@cf/meta/llama-3.1-8b-instruct-fast`, or another text generation model that knows JSON mode",
+        )
+    return value
+
+
 def _claim(value: str) -> str:
     if not _CLAIM.match(value):
         raise refuse(f"{shown(value)} is no claim's name", "the name of a claim, such as `groups`")
@@ -269,6 +279,7 @@ Audience = Annotated[str, Field(max_length=255), AfterValidator(_text), AfterVal
 Email = Annotated[str, AfterValidator(_text), AfterValidator(_email)]
 ClientId = Annotated[str, AfterValidator(_text), AfterValidator(_client_id)]
 TokenPrefix = Annotated[str, AfterValidator(_text), AfterValidator(_token_prefix)]
+ModelName = Annotated[str, AfterValidator(_text), AfterValidator(_model)]
 ClaimName = Annotated[str, AfterValidator(_text), AfterValidator(_claim)]
 ClaimValue = Annotated[str, Field(max_length=255), AfterValidator(_text), AfterValidator(_claim_value)]
 PathTemplate = Annotated[str, AfterValidator(_text), AfterValidator(_path), AfterValidator(_not_reserved)]

@@ -18,6 +18,7 @@ from portcullis.contract.fields import (
     Email,
     FolderUrl,
     Frozen,
+    ModelName,
     Name,
     Origin,
     PathTemplate,
@@ -174,6 +175,22 @@ class TokenCache(Part):
     ] = False
 
 
+class AiHint(Part):
+    """A model of Workers AI that labels requests, behind their backs. It decides nothing; absent: none is asked."""
+
+    # By JSON mode (https://developers.cloudflare.com/workers-ai/json-mode) it answers with a label and a score.
+    model: Annotated[
+        ModelName,
+        Field(
+            description="A text generation model that knows JSON mode.",
+            examples=["@cf/meta/llama-3.1-8b-instruct-fast"],
+        ),
+    ]
+    per_minute: Annotated[
+        int, Field(ge=1, le=600, description="How often each isolate asks, at most.", examples=[30])
+    ] = 30
+
+
 class Edge(Part):
     """The first tier."""
 
@@ -193,6 +210,9 @@ class Edge(Part):
         ),
     ] = 0
     token_cache: Annotated[TokenCache, Field(examples=[{"seconds": 300, "kv": False}])] = TokenCache()
+    ai_hint: Annotated[
+        AiHint | None, Field(description="Whether a model of Workers AI labels requests; absent: none.")
+    ] = None
 
 
 class Apigee(Part):

@@ -43,10 +43,16 @@ def policy_table(contract: Contract, internal_issuer: str, internal_audience: st
             "reuse_seconds": contract.edge.token_reuse_seconds,
         },
         "token_cache": {"seconds": contract.edge.token_cache.seconds, "kv": contract.edge.token_cache.kv},
+        "ai_hint": _ai_hint(contract),
         "leeway_seconds": contract.edge.leeway_seconds,
         "upstream_timeout_seconds": contract.edge.upstream_timeout_seconds,
         "audit_subject": contract.audit.subject,
     }
+
+
+def _ai_hint(contract: Contract) -> dict[str, Any] | None:
+    hint = contract.edge.ai_hint
+    return None if hint is None else {"model": hint.model, "per_minute": hint.per_minute}
 
 
 def _cors(contract: Contract) -> dict[str, Any] | None:

@@ -1,4 +1,5 @@
 import { type Dataset } from "./audit/data_point";
+import { type Ai } from "./hint/hints";
 import { bindingOf, type RateLimit } from "./limits/limiter";
 import { decodeRing, type Ring } from "./mint/ring";
 import { decodePolicy } from "./policy/decode";
@@ -13,6 +14,8 @@ export type UncheckedBindings = Readonly<Record<string, unknown>>;
 
 /** What the Worker is bound to, checked. */
 export interface Bindings {
+  /** Workers AI; null where the contract wants no hints. */
+  readonly ai: Ai | null;
   /** Where data points go; null where the version has no dataset. */
   readonly analytics: Dataset | null;
   /** Where Apigee answers: an https origin. */
@@ -68,6 +71,7 @@ export function checkBindings(env: UncheckedBindings, policyDocument: unknown): 
       }
     }
     return ok({
+      ai: policy.ai_hint === null ? null : models(env, "AI"),
       analytics: dataset(env, "ANALYTICS"),
       apigeeOrigin: decode("APIGEE_ORIGIN", env["APIGEE_ORIGIN"], httpsOrigin),
       auditSalt: decode("AUDIT_SALT", env["AUDIT_SALT"], text(1_000)),
@@ -118,6 +122,13 @@ function dataset(env: UncheckedBindings, binding: string): Dataset | null {
   const isDataset = typeof value === "object" && value !== null && "writeDataPoint" in value;
   if (!isDataset) throw new BindingError({ binding, cause: "it is no dataset" });
   return value as Dataset;
+}
+
+function models(env: UncheckedBindings, binding: string): Ai {
+  const value = env[binding];
+  const isAi = typeof value === "object" && value !== null && "run" in value && typeof value.run === "function";
+  if (!isAi) throw new BindingError({ binding, cause: "it is no Workers AI" });
+  return value as Ai;
 }
 
 function limiter(env: UncheckedBindings, binding: string): RateLimit {

@@ -147,6 +147,18 @@ export const KV_DEADLINE_MS = 50;
 /** Milliseconds to wait for the rate limit's counter, which is in the same data centre; Apigee counts as well. */
 export const LIMITER_DEADLINE_MS = 50;
 
+/** Milliseconds to wait for a model's hint. Nobody waits for it but the event that tells it. */
+export const HINT_DEADLINE_MS = 3_000;
+
+/** Tokens a model may answer with; a hint has some twenty. */
+export const MAX_HINT_TOKENS = 64;
+
+/** Characters of a hint that comes as a text. */
+export const MAX_HINT_CHARACTERS = 256;
+
+/** Applications whose requests of a minute are counted for hints. */
+export const MAX_HINT_APPLICATIONS = 1_000;
+
 /** Seconds a KV entry may live, at least: Workers KV refuses a shorter `expirationTtl`. */
 export const MIN_KV_TTL_SECONDS = 60;
 

@@ -80,8 +80,8 @@ export class Exchange {
     Object.assign(this.#findings, findings);
   }
 
-  /** Writes the audit line, and its data point where there is a dataset. Called once, whatever happened. */
-  end({ decision, reason, status }: Ending, setting: Setting, dataset: Dataset | null): void {
+  /** Writes and returns the audit line, and its data point where there is a dataset. Called once, whatever happened. */
+  end({ decision, reason, status }: Ending, setting: Setting, dataset: Dataset | null): AuditLine {
     const line: AuditLine = {
       ...this.#findings,
       ...setting,
@@ -99,6 +99,7 @@ export class Exchange {
     };
     writeAuditLine(line);
     writeDataPoint(dataset, line);
+    return line;
   }
 }
 

@@ -2,8 +2,9 @@ import { logEvent } from "./audit/event_log";
 import { type Bindings } from "./bindings";
 import { Cors, isPreflight } from "./cors/cors";
 import { bodyLimit, Decider } from "./decision/decider";
-import { endingOf, Exchange, type Setting } from "./exchange";
+import { type Ending, endingOf, Exchange, type Setting } from "./exchange";
 import { HealthEndpoints, OWN_PREFIX } from "./health/endpoints";
+import { Hints } from "./hint/hints";
 import { Identifier } from "./identify";
 import { ALGORITHMS, takesDpop } from "./policy/table";
 import { gatewayFault, invalidRequest, originNotAllowed, type Refusal } from "./problems/refusal";
@@ -34,6 +35,8 @@ export class Gateway {
   readonly #decider: Decider;
   readonly #delivery: Delivery;
   readonly #setting: Setting;
+  /** Null where the contract wants none. */
+  readonly #hints: Hints | null;
 
   constructor(bindings: Bindings) {
     const { policy, ring, environment, version } = bindings;
@@ -49,6 +52,7 @@ export class Gateway {
     this.#cors = policy.cors === null ? null : new Cors(policy.cors);
     this.#decider = new Decider(bindings, this.#identifier);
     this.#delivery = new Delivery(bindings);
+    this.#hints = bindings.ai === null || policy.ai_hint === null ? null : new Hints(bindings.ai, policy.ai_hint);
     this.#setting = { env: environment, ring_seq: ring.seq, contract: policy.contract };
   }
 
@@ -64,7 +68,9 @@ export class Gateway {
       logEvent({ event: "unexpected", error: problem instanceof Error ? problem.name : typeof problem });
       return err<Stop>({ refusal: gatewayFault() });
     });
-    if (outcome.ok) exchange.end({ decision: "allow", reason: "ok", status: outcome.value.status }, this.#setting, this.#bindings.analytics);
+    const ending = outcome.ok ? allowed(outcome.value) : refused(outcome.error);
+    const line = exchange.end(ending, this.#setting, this.#bindings.analytics);
+    this.#hints?.consider(line, keepAlive);
     const response = outcome.ok ? outcome.value : this.#refuse(request, exchange, outcome.error);
     this.#cors?.mark(response, request);
     return response;
@@ -80,8 +86,7 @@ export class Gateway {
     return this.#pass(request, seen, target.value, exchange, keepAlive);
   }
 
-  #refuse(request: Request, exchange: Exchange, { refusal, tokenRefusal }: Stop): Response {
-    exchange.end(endingOf(refusal, tokenRefusal ?? refusal.slug), this.#setting, this.#bindings.analytics);
+  #refuse(request: Request, exchange: Exchange, { refusal }: Stop): Response {
     const { policy } = this.#bindings;
     return problemResponse(refusal, {
       types: policy.problems,
@@ -127,6 +132,14 @@ export class Gateway {
     const answer = await this.#delivery.deliver(allowed.value, onward, exchange);
     return answer.ok ? ok(responseOf(answer.value, exchange)) : answer;
   }
+}
+
+function allowed({ status }: Response): Ending {
+  return { decision: "allow", reason: "ok", status };
+}
+
+function refused({ refusal, tokenRefusal }: Stop): Ending {
+  return endingOf(refusal, tokenRefusal ?? refusal.slug);
 }
 
 function responseOf({ head, body }: Answer, { trace }: Exchange): Response {

@@ -144,6 +144,31 @@ async def test_a_rate_limit_counts_by_key_in_its_period_across_versions(running:
     await until(lambda: running.workerd_log().count('"analytics_engine":"decisions"') == 5)
 
 
+async def test_no_model_runs_but_an_answer_has_the_form_that_was_asked_for(running: RunningEdge) -> None:
+    await running.deploy(worker_source("models"), bindings=[{"name": "AI", "type": "ai"}])
+    schema = {
+        "type": "object",
+        "properties": {
+            "label": {"type": "string", "enum": ["a", "b"]},
+            "score": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+    }
+
+    async def asked(words: str, form: dict[str, Any] | None = None, model: str = "@cf/meta/llama-3.1-8b") -> Any:
+        inputs = {"messages": [{"role": "user", "content": words}]}
+        if form is not None:
+            inputs |= {"response_format": {"type": "json_schema", "json_schema": form}}
+        return (await running.client.post("/", json={"model": model, "inputs": inputs})).json()
+
+    answers = [(await asked(f"question {number}", schema))["response"] for number in range(20)]
+    assert {answer["label"] for answer in answers} == {"a", "b"}
+    assert all(0 <= answer["score"] <= 1 for answer in answers)
+    assert len({answer["score"] for answer in answers}) > 10
+    assert (await asked("question 3", schema))["response"] == answers[3]
+    assert "runs no model" in (await asked("in words"))["response"]
+    assert "No such model" in (await asked("in words", model="gpt"))["error"]
+
+
 async def test_a_scheduled_event_reaches_the_worker(running: RunningEdge) -> None:
     await running.deploy(worker_source("scheduled"), bindings=[KV])
     for name in ("edge", "EDGE.example"):

@@ -12,7 +12,7 @@ import pytest
 from components.apigee import ApigeeGateway, ApigeeGatewayArgs
 from components.edge import EdgeBuildError, EdgeGateway, EdgeGatewayArgs
 from components.signing_key_ring import SigningKeyRing, SigningKeyRingArgs
-from portcullis.contract import SenderConstraint, load
+from portcullis.contract import AiHint, SenderConstraint, load
 from portcullis.ring import Settings
 from tests.unit.program.recording import PROJECT, Recorder, record
 
@@ -167,6 +167,18 @@ def test_the_worker_is_bound_to_what_it_needs_in_the_order_of_names(tmp_path: Pa
         "VERSION": "version_metadata",
     }
     assert {module["name"] for module in version.inputs["modules"]} == {"index.js", "policy.json"}
+
+
+def test_a_contract_that_wants_hints_binds_the_worker_to_workers_ai(tmp_path: Path) -> None:
+    hint = AiHint(model="@cf/meta/llama-3.1-8b-instruct-fast")
+    contract = CONTRACT.model_copy(update={"edge": CONTRACT.edge.model_copy(update={"ai_hint": hint})})
+    [version] = _edge(build=tmp_path, contract=contract).of_type("cloudflare:index/workerVersion:WorkerVersion")
+    names = [binding["name"] for binding in version.inputs["bindings"]]
+    assert names == sorted(names)
+    assert {"name": "AI", "type": "ai"} in version.inputs["bindings"]
+    [policy] = [module for module in version.inputs["modules"] if module["name"] == "policy.json"]
+    table = json.loads((PROJECT / policy["contentFile"]).read_text())
+    assert table["ai_hint"] == {"model": "@cf/meta/llama-3.1-8b-instruct-fast", "per_minute": 30}
 
 
 def test_a_contract_with_dpop_adds_a_worker_of_its_own_that_remembers_proofs(tmp_path: Path) -> None:

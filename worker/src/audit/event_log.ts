@@ -1,6 +1,10 @@
+import { type Hint } from "../hint/answer";
 import { type FetchFault } from "../support/documents";
 
-/** Something an operator should know that belongs to no single request. Nothing here comes from a caller. */
+/**
+ * Something an operator should know beside the audit lines. Nothing here comes from a caller but the trace id that a hint
+ * is about, which has the form of one.
+ */
 export type OperationalEvent =
   | { readonly event: "keys-fetched"; readonly issuer: string; readonly keys: number }
   | { readonly event: "keys-fetch-failed"; readonly issuer: string; readonly cause: KeysFault }
@@ -8,6 +12,14 @@ export type OperationalEvent =
   | { readonly event: "kv-write-failed" }
   | { readonly event: "revocations-unreadable"; readonly cause: string }
   | { readonly event: "limiter-failed"; readonly cause: "late" | "error" }
+  | ({ readonly event: "hint"; readonly trace_id: string } & Hint)
+  | {
+      readonly event: "hint-failed";
+      readonly trace_id: string;
+      readonly cause: "late" | "error" | "not-a-hint";
+      /** How many have failed in this isolate. */
+      readonly failed: number;
+    }
   | { readonly event: "start-failed"; readonly binding: string; readonly cause: string }
   | { readonly event: "unexpected"; readonly error: string };
 

@@ -15,6 +15,8 @@ export interface PolicyTable {
   readonly products: ReadonlyMap<string, ProductPolicy>;
   readonly internal: InternalPolicy;
   readonly token_cache: TokenCachePolicy;
+  /** Which model is asked what it thinks of requests, or null for none. */
+  readonly ai_hint: HintPolicy | null;
   /** The clock difference allowed in a client's token. */
   readonly leeway_seconds: number;
   /** How long the edge waits for the head of Apigee's answer. */
@@ -159,6 +161,13 @@ export interface TokenCachePolicy {
   readonly seconds: number;
   /** Whether isolates also tell each other through KV about JWTs they have verified. */
   readonly kv: boolean;
+}
+
+/** A model of Workers AI that is asked behind requests' backs. */
+export interface HintPolicy {
+  readonly model: string;
+  /** How often an isolate asks in a minute, at most. */
+  readonly per_minute: number;
 }
 
 /** How internal tokens are made. */

@@ -53,8 +53,10 @@ export type Line = Readonly<Record<string, unknown>>;
 /** What a test may set otherwise. */
 export interface EdgeOptions {
   readonly policy?: unknown;
-  /** Binds a dataset, one that works or one that fails; else there is none. */
-  readonly analytics?: "up" | "broken";
+  /** The dataset, which works unless told otherwise. */
+  readonly analytics?: "up" | "broken" | "none";
+  /** How the model answers, where the policy asks one (by default as it should). */
+  readonly ai?: keyof typeof MODELS | "none";
   /** What the rate limit of each product allows (by default more than any test sends), or how it fails. */
   readonly limit?: number | "broken" | "late";
   /** Text bindings to replace; null leaves one out. */
@@ -126,6 +128,31 @@ const ANALYTICS = `export default ({ settings: { mode } }) => ({
   writeDataPoint(point) {
     if (mode === "broken") throw new Error("the dataset is down");
     console.error(JSON.stringify({ event: "data-point", point }));
+  },
+});`;
+
+/** How a model may answer, as the body of a function. */
+const MODELS = {
+  up: 'return { response: { label: "probing", score: 0.75 } };',
+  text: `return { response: '{"label":"ordinary","score":1}' };`,
+  silent: "return new Promise(() => undefined);",
+  broken: 'throw new Error("no capacity");',
+  rejects: 'return Promise.reject(new Error("no capacity"));',
+  chatty: 'return { response: "Sure! This request looks ordinary to me." };',
+  "of a label of its own": 'return { response: { label: "deny", score: 1 } };',
+  "of a score out of range": 'return { response: { label: "ordinary", score: 1.5 } };',
+  "of a score that is no number": 'return { response: { label: "ordinary", score: NaN } };',
+  oversized: 'return { response: JSON.stringify({ label: "ordinary", score: 1 }) + " ".repeat(1e6) };',
+  "with more in it": 'return { response: { label: "ordinary", score: 1, because: "x".repeat(1e6) } };',
+  nothing: "return undefined;",
+} as const;
+
+/** Workers AI: what a model is asked becomes a line of the error stream. */
+const AI = `const models = {${Object.entries(MODELS).map(([name, body]) => `${JSON.stringify(name)}() { ${body} }`).join(",")}};
+export default ({ settings: { mode } }) => ({
+  run(model, inputs) {
+    console.error(JSON.stringify({ event: "model-asked", model, inputs }));
+    return models[mode]();
   },
 });`;
 
@@ -221,7 +248,10 @@ export class Edge {
     return { status: Number(statusLine.split(" ")[1]), headers: answered, body, bytes: Buffer.from(body) };
   }
 
-  /** Everything that the Worker wrote or told: its log, KV, the cache, and what it asked them and others for by URL. */
+  /**
+   * Everything that the Worker wrote or told: its log, its data points and what it asked a model (both are in the log
+   * here), its answers, KV, the cache, and what it asked them and others for by URL.
+   */
   told(): readonly string[] {
     const kv = [...this.kv.entries].flatMap(([key, { value }]) => [key, value]);
     const cache = [...this.cache.entries].flatMap(([key, { value }]) => [key, value]);
@@ -289,6 +319,7 @@ export class Edge {
     writeFileSync(join(this.#folder, "clock.js"), CLOCK_SHIM);
     writeFileSync(join(this.#folder, "limiter.js"), LIMITER);
     writeFileSync(join(this.#folder, "analytics.js"), ANALYTICS);
+    writeFileSync(join(this.#folder, "ai.js"), AI);
     writeFileSync(join(this.#folder, "config.capnp"), this.#config(options));
     const running = spawn(workerd, ["serve", "config.capnp", "--experimental", "--control-fd=3"], {
       cwd: this.#folder,
@@ -327,7 +358,7 @@ export class Edge {
     }
   }
 
-  #config({ bindings: changed = {}, limit = 1e6, replay = true, analytics, tls = false }: EdgeOptions): string {
+  #config({ bindings: changed = {}, limit = 1e6, replay = true, analytics = "up", ai = "up", tls = false }: EdgeOptions): string {
     const texts: Record<string, string | null> = {
       APIGEE_ORIGIN: "https://apigee.acme.example",
       AUDIT_SALT: "a-salt-for-tests",
@@ -339,8 +370,12 @@ export class Edge {
     const bindings = Object.entries(texts)
       .filter(([, text]) => text !== null)
       .map(([name, text]) => `(name = "${name}", text = ${JSON.stringify(text)})`);
-    const mode = JSON.stringify(JSON.stringify({ mode: analytics }));
-    const dataset = `(name = "ANALYTICS", wrapped = (moduleName = "test:analytics", innerBindings = [(name = "settings", json = ${mode})]))`;
+    const telemetry = Object.entries({ analytics, ai })
+      .filter(([, mode]) => mode !== "none")
+      .map(([name, mode]) => {
+        const inner = `innerBindings = [(name = "settings", json = ${JSON.stringify(JSON.stringify({ mode }))})]`;
+        return `(name = "${name.toUpperCase()}", wrapped = (moduleName = "test:${name}", ${inner}))`;
+      });
     const limiters = ["orders", "payments"].map((product) => {
       const settings = JSON.stringify(JSON.stringify({ product, limit }));
       const inner = `innerBindings = [(name = "settings", json = ${settings})]`;
@@ -359,6 +394,7 @@ const config :Workerd.Config = (
   ],
   extensions = [(modules = [
     (name = "test:limiter", esModule = embed "limiter.js", internal = true),
+    (name = "test:ai", esModule = embed "ai.js", internal = true),
     (name = "test:analytics", esModule = embed "analytics.js", internal = true),
   ])],
   sockets = [
@@ -376,7 +412,7 @@ const edge :Workerd.Worker = (
   compatibilityDate = "2026-07-01",
   globalOutbound = "internet",
   cacheApiOutbound = "cache",
-  bindings = [${[...bindings, ...limiters, ...(analytics === undefined ? [] : [dataset]), '(name = "KV", kvNamespace = "kv")', VERSION_BINDING, ...(replay ? [REPLAY_BINDING] : [])].join(", ")}],
+  bindings = [${[...bindings, ...limiters, ...telemetry, '(name = "KV", kvNamespace = "kv")', VERSION_BINDING, ...(replay ? [REPLAY_BINDING] : [])].join(", ")}],
 );
 const proofs :Workerd.Worker = (
   modules = [(name = "proofs.js", esModule = embed "proofs.js")],

@@ -102,6 +102,12 @@ describe("bindings", () => {
   });
 });
 
+test("Workers AI is needed where the policy asks a model, and only there", () => {
+  const asking = { ...policyDocument(), ai_hint: { model: "@cf/meta/llama", per_minute: 1 } };
+  expect(checkBindings(GOOD, asking)).toEqual({ ok: false, error: { binding: "AI", cause: "it is no Workers AI" } });
+  expect(checkBindings({ ...GOOD, AI: { run: () => null } }, asking).ok).toBe(true);
+});
+
 describe("a policy table", () => {
   const at = (name: string, index: number, change: object) => (it: Record<string, unknown>) => ({
     ...it,
@@ -127,6 +133,8 @@ describe("a policy table", () => {
     ["introspects without a client", policy(at("issuers", 0, { introspection: introspection({ client_id: null }) })), "client"],
     ["takes an unknown binding", policy(at("issuers", 0, { sender_constraint: { methods: ["magic"], required: true, dpop_nonce: false } })), "$.issuers[0].sender_constraint.methods[0]"],
     ["remembers tokens too long", policy((it) => ({ ...it, token_cache: { seconds: 3601, kv: false } })), "$.token_cache.seconds"],
+    ["asks a model of nobody", policy((it) => ({ ...it, ai_hint: { model: "gpt", per_minute: 1 } })), "$.ai_hint.model"],
+    ["asks a model without end", policy((it) => ({ ...it, ai_hint: { model: "@cf/meta/llama", per_minute: 601 } })), "$.ai_hint.per_minute"],
     ["allows a symmetric algorithm", policy(at("issuers", 0, { algorithms: ["HS256"] })), "$.issuers[0].algorithms[0]"],
     ["allows no signature", policy(at("issuers", 0, { algorithms: ["none"] })), "$.issuers[0].algorithms[0]"],
     ["has an issuer over http", policy(at("issuers", 0, { issuer: "http://acme.okta.example" })), "$.issuers[0].issuer"],

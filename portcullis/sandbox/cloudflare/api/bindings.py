@@ -145,6 +145,7 @@ _CHECKS: Mapping[str, Callable[[Call, JsonObject], None]] = {
     "json": lambda _, binding: _check_json(binding),
     "kv_namespace": _check_namespace,
     "durable_object_namespace": lambda _, binding: _check_object_class(binding),
+    "ai": lambda _, _binding: None,
     "analytics_engine": lambda _, binding: _check_dataset(binding),
     "ratelimit": lambda _, binding: _check_rate_limit(binding),
     "version_metadata": lambda _, _binding: None,

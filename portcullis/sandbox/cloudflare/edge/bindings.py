@@ -108,6 +108,10 @@ def _ratelimit(found: Bindings, binding: JsonObject, _version: JsonObject, addre
     _wrapped(found, binding["name"], "ratelimit", settings, service="ratelimit")
 
 
+def _ai(found: Bindings, binding: JsonObject, _version: JsonObject, _address: str) -> None:
+    _wrapped(found, binding["name"], "ai", {})
+
+
 def _analytics_engine(found: Bindings, binding: JsonObject, _version: JsonObject, _address: str) -> None:
     _wrapped(found, binding["name"], "analytics_engine", {"dataset": binding["dataset"]})
 
@@ -147,6 +151,7 @@ def module_source(name: str) -> str:
 _Translator = Callable[[Bindings, JsonObject, JsonObject, str], None]
 
 _TRANSLATORS: Mapping[str, _Translator] = {
+    "ai": _ai,
     "analytics_engine": _analytics_engine,
     "durable_object_namespace": _durable_object_namespace,
     "json": _json,
