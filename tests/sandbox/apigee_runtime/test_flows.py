@@ -124,6 +124,8 @@ async def test_a_null_route_keeps_a_response_that_a_policy_has_made(world: World
         "<APIProxy>inner</APIProxy><ProxyEndpoint>default</ProxyEndpoint>",
         "<APIProxy>{wanted:inner}</APIProxy><ProxyEndpoint>default</ProxyEndpoint>",
         "<Path>/inner</Path>",
+        # swilliams11/apigee-oauth-password-grant, ServiceCallout.Okta
+        "<APIProxy>inner</APIProxy><ProxyEndpoint>default</ProxyEndpoint><Path>/inner</Path>",
     ],
 )
 async def test_a_local_target_is_another_proxy(world: World, to: str) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Phase = Literal["request", "response", "error"]
 
+STEP_STATE = "currentstep.flowstate"
+
 
 @dataclass(frozen=True)
 class Services:
@@ -98,7 +100,7 @@ class Context:
     variables: Variables
     trace: Trace
     call_shared_flow: Callable[[str, Context], Awaitable[None]]
-    call_proxy: Callable[[str, str, Message], Awaitable[Message]]
+    call_proxy: Callable[[str, str, Message, bool], Awaitable[Message]]
     phase: Phase = "request"
     fault: Fault | None = None
     depth: int = 0
@@ -128,6 +130,15 @@ class Context:
         """Go over to another phase: `message` means another message from now on."""
         self.phase = phase
         self.variables.current = phase
+
+    @property
+    def flow_state(self) -> str:
+        """The part of the flow as `context.flow` of JavaScript and `currentstep.flowstate` name it."""
+        return f"{'TARGET' if self.in_target else 'PROXY'}_{'REQ' if self.phase == 'request' else 'RESP'}_FLOW"
+
+    def tell_state(self, state: str) -> None:
+        """Set `currentstep.flowstate`, which the steps that follow read."""
+        self.variables.fill({STEP_STATE: state})
 
     def message(self, name: str) -> Message | None:
         """Return a message by the name policies use; in the error flow `response` is the error that will be sent."""

@@ -72,7 +72,7 @@ class Deployments:
         found = [d for place in dict.fromkeys(places) for d in live.get(place, [])]
         return _best(found, path)
 
-    def local(self, place: Place, proxy: str, endpoint: str, path: str) -> Match | None:
+    def local(self, place: Place, proxy: str, endpoint: str, path: str, *, whole: bool) -> Match | None:
         """Return what a local connection leads to: an endpoint of a proxy by their names, or the one for a path."""
         live = self._refresh().get((place.organization, place.environment), [])
         if not proxy:
@@ -80,7 +80,9 @@ class Deployments:
         for deployment in live:
             for one in deployment.bundle.proxies:
                 if deployment.place.bundle == proxy and endpoint in ("", one.name):
-                    return Match(deployment, one, one.base_path, path)
+                    base = one.base_path.rstrip("/")
+                    suffix = path.removeprefix(base) if whole and f"{path}/".startswith(f"{base}/") else path
+                    return Match(deployment, one, one.base_path, suffix)
         return None
 
     def shared_flow(self, place: Place, name: str) -> tuple[Deployment, SharedFlow] | None:

@@ -178,6 +178,7 @@ async def _hook(context: Context, point: str) -> None:
         return
     context.trace.add("hook", point, hook.shared_flow)
     context.variables.fill({"apigee.edge.flowhook.name": point})
+    context.tell_state("RESP_SENT" if point == "PostProxyFlowHook" else context.flow_state)
     try:
         await context.call_shared_flow(hook.shared_flow, context)
     except Fault as fault:
@@ -219,6 +220,7 @@ def _chosen(context: Context, endpoint: Endpoint) -> Flow | None:
 
 async def _side(context: Context, flow: Flow, steps: Sequence[Step]) -> None:
     context.variables.fill({"current.flow.name": flow.name, "current.flow.description": flow.description or None})
+    context.tell_state(context.flow_state)
     context.trace.add("flow", flow.name, context.phase)
     await run_steps(context, steps)
 
@@ -249,6 +251,7 @@ _REQUEST_ONLY = frozenset({"host", "content-length", "transfer-encoding", "conne
 async def _answer_fault(context: Context, endpoint: Endpoint, fault: Fault) -> Message:
     """Go over to the error flow of the endpoint where the fault happened, and return what the client gets."""
     answer = _error_message(context, fault)
+    context.variables.fill({"error.state": _error_state(context, fault)})
     context.fault = fault
     context.variables.messages["error"] = answer
     context.enter("error")
@@ -260,6 +263,13 @@ async def _answer_fault(context: Context, endpoint: Endpoint, fault: Fault) -> M
         _tell_fault(context, second)
         context.variables.messages["error"] = _error_message(context, second)
     return context.variables.messages["error"]
+
+
+def _error_state(context: Context, fault: Fault) -> str:
+    """Return where the fault came: in a part of the flow, or on the way to the target or back."""
+    if context.in_target and context.phase == "request" and fault.code.startswith("messaging.adaptors.http"):
+        return "TARGET_RESP_FLOW" if "response" in context.variables.messages else "REQ_SENT"
+    return context.flow_state
 
 
 def _tell_fault(context: Context, fault: Fault) -> None:
@@ -308,4 +318,5 @@ async def _handle(context: Context, endpoint: Endpoint, fault: Fault) -> None:
 
 async def _run_rule(context: Context, rule: FaultRule) -> None:
     context.trace.add("fault-rule", rule.name)
+    context.variables.fill({"faultrule.name": rule.name})
     await run_steps(context, rule.steps)

@@ -35,4 +35,7 @@ def inbound(
         "proxy.url": url,
         "request.url": url,
         "virtualhost.name": "default",
+        # Known in PostClientFlow alone.
+        "client.sent.start.timestamp": -1,
+        "client.sent.end.timestamp": -1,
     }

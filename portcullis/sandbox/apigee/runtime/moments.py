@@ -45,7 +45,9 @@ class TimedVariables(Variables):
             return self._system(name)
         if name.endswith(".time"):
             noted = super()._get(f"{name}stamp")
-            return _text(noted / 1000) if isinstance(noted, int) else None
+            if not isinstance(noted, int):
+                return None
+            return _text(noted / 1000) if noted >= 0 else ""
         return None
 
     def _system(self, name: str) -> Value:

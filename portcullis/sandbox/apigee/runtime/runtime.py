@@ -118,6 +118,7 @@ class Runtime:
         flow = match.proxy.post_client
         context.stamp("client.sent.end")
         context.variables.fill({"current.flow.name": flow.name})
+        context.tell_state("PROXY_POST_RESP_SENT")
         context.trace.add("flow", flow.name, context.phase)
         try:
             await run_steps(context, (*flow.request, *flow.response))
@@ -137,19 +138,26 @@ class Runtime:
             trace,
             self._call_shared_flow,
             # Who the client is, and how deep the chain is, goes with the call.
-            lambda proxy, endpoint, chained: self._call_proxy(context, proxy, endpoint, chained, hostname),
+            lambda proxy, endpoint, chained, whole: self._call_proxy(
+                context, proxy, endpoint, chained, hostname, whole=whole
+            ),
         )
         context.stamp("client.received.start", "client.received.end")
         variables.fill(inbound(match, request, hostname, client_ip, scheme, trace.message_id))
         return context
 
-    async def _call_proxy(self, caller: Context, proxy: str, endpoint: str, request: Message, hostname: str) -> Message:
-        """Run another proxy of the environment on behalf of `caller`; raises `Fault` where there is none."""
-        match = self._deployments.local(caller.place, proxy, endpoint, request.path)
+    async def _call_proxy(
+        self, caller: Context, proxy: str, endpoint: str, request: Message, hostname: str, *, whole: bool
+    ) -> Message:
+        """Run another proxy of the environment on behalf of `caller`; raises `Fault` where there is none.
+
+        `whole` tells that a path is written beside the proxy's name, which may hold its base path already.
+        """
+        match = self._deployments.local(caller.place, proxy, endpoint, request.path, whole=whole)
         if match is None or caller.depth >= MAX_DEPTH:
             raise target_failed("unknown_host")
         if proxy:
-            request.path = match.proxy.base_path.rstrip("/") + request.path
+            request.path = match.proxy.base_path.rstrip("/") + match.suffix
         client_ip = caller.variables.text("client.ip") or ""
         context = self._context(match, request, hostname, client_ip, "https", Trace(caller.trace.message_id))
         context.depth = caller.depth + 1

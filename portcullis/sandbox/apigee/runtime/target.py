@@ -81,7 +81,7 @@ async def call_proxy(context: Context, connection: LocalConnection, request: Mes
     ]
     copied = request.copy()
     copied.path = texts[2].rstrip("/") + (f"/{suffix.lstrip('/')}" if suffix else "")
-    return await context.call_proxy(texts[0], texts[1], copied)
+    return await context.call_proxy(texts[0], texts[1], copied, bool(texts[2]))
 
 
 async def call_backend(context: Context, connection: Connection, request: Message, key: str, url_of: UrlOf) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from portcullis.sandbox.apigee.runtime.context import Context
+from portcullis.sandbox.apigee.runtime.context import STEP_STATE, Context
 from portcullis.sandbox.apigee.runtime.elements import Node, elements
 from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common, template
 from portcullis.sandbox.apigee.runtime.templates import Template
@@ -38,12 +38,15 @@ class FlowCallout(Policy):
 
     async def execute(self, context: Context) -> None:
         """Set the parameters and run the shared flow; raises its `Fault`."""
-        outer = {name: context.variables.get(name) for name, _, _ in self.parameters}
+        names = [STEP_STATE, *(name for name, _, _ in self.parameters)]
+        outer = {name: context.variables.get(name) for name in names}
         for name, ref, text in self.parameters:
             value = context.variables.get(ref) if ref else None
             if value is None and (not ref or text.literal != ""):
                 value = text.fill(context.lookup)
             context.variables.fill({name: value})
+        if STEP_STATE not in names[1:]:
+            context.tell_state("SHARED_FLOW")
         try:
             await context.call_shared_flow(self.shared_flow, context)
         finally:

@@ -64,7 +64,7 @@ class Host:
             "values": self._values,
             "assign": self._assign,
             "messages": lambda: list(context.variables.messages),
-            "flow": self._flow,
+            "flow": lambda: self._context.flow_state,
             "url": self._url,
             "properties": lambda: dict(properties),
             "print": self._print,
@@ -115,10 +115,6 @@ class Host:
             held.add(name, " ".join(value.splitlines()) if part == "headers" else value)
         if part == "form":
             owner.set_form(held)
-
-    def _flow(self) -> str:
-        place = "TARGET" if self._context.in_target else "PROXY"
-        return f"{place}_{'REQ' if self._context.phase == 'request' else 'RESP'}_FLOW"
 
     def _url(self) -> str | None:
         variables = self._context.variables
