@@ -42,7 +42,12 @@ def read(bundle: bytes, root: str = PROXY_ROOT) -> Contents:
     try:
         with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
             _limit(archive)
-            names = sorted(name for name in archive.namelist() if name.startswith(root) and not name.endswith("/"))
+            # What a desktop leaves beside a file (`._Name.xml`) is none of the bundle's.
+            names = sorted(
+                name
+                for name in archive.namelist()
+                if name.startswith(root) and not name.endswith("/") and "/." not in name
+            )
             files = {name.removeprefix(root): archive.read(name) for name in names}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as problem:
         raise BundleError(f"the upload is not a readable zip file: {problem}") from None

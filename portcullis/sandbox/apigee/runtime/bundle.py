@@ -99,7 +99,9 @@ class _Compiler:
     def _documents(self, below: Mapping[str, bytes], folder: str) -> list[tuple[str, Node]]:
         found: list[tuple[str, Node]] = []
         for path, data in sorted(below.items()):
-            if path.startswith(f"{folder}/") and path.endswith(".xml"):
+            # What a desktop leaves beside a file (`._Name.xml`) is none of the bundle's.
+            hidden = path.rpartition("/")[2].startswith(".")
+            if path.startswith(f"{folder}/") and path.endswith(".xml") and not hidden:
                 node = self.findings.attempt(lambda path=path, data=data: _document(path, data))
                 if node is not None:
                     found.append((path, node))

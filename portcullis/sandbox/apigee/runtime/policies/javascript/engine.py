@@ -50,7 +50,7 @@ class ScriptTimeoutError(Exception):
 def check(script: Script) -> None:
     """Parse a script without running it; raises `ScriptError`."""
     try:
-        _runtime().check_syntax(script.text)
+        _runtime().check_syntax(_standard(script.text))
     except _JavaScriptError as error:
         raise ScriptError(_described(error, [(1, script)])) from None
 
@@ -70,7 +70,7 @@ def run(scripts: Sequence[Script], host: Host, seconds: float) -> None:
         runtime.eval(model)
         for script in scripts:
             starts.append((line, script))
-            runtime.eval("\n" * (line - 1) + script.text + "\n;undefined", timeout=seconds * SLOWNESS)
+            runtime.eval("\n" * (line - 1) + _standard(script.text) + "\n;undefined", timeout=seconds * SLOWNESS)
             line += script.text.count("\n") + 1
         runtime.eval("__finish()", timeout=seconds * SLOWNESS)
     except _TimeoutError:
@@ -80,6 +80,35 @@ def run(scripts: Sequence[Script], host: Host, seconds: float) -> None:
     finally:
         # It belongs to this thread: no traceback may carry it into another.
         del runtime
+
+
+def _standard(text: str) -> str:
+    """Return a script with Rhino's `for each (name in values)` as the loop that every engine knows."""
+    parts: list[str] = []
+    start = 0
+    for found in _FOR_EACH.finditer(text):
+        end = _closing(text, found.end())
+        head = _LOOP.fullmatch(text, found.end(), end)
+        if head is None or found.start() < start:
+            continue
+        parts += [text[start : found.start()], f"for ({head['name']} of __values({head['values']})"]
+        start = end
+    return "".join(parts) + text[start:]
+
+
+def _closing(text: str, start: int) -> int:
+    """Return where the parenthesis that is open at `start` closes."""
+    depth = 1
+    for found in _PARENTHESIS.finditer(text, start):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        if not depth:
+            return found.start()
+    return len(text)
+
+
+_FOR_EACH = re.compile(r"\bfor\s+each\s*\(")
+_LOOP = re.compile(r"\s*(?P<name>(?:(?:var|let|const)\s+)?[\w$]+)\s+in\s+(?P<values>.+)", re.DOTALL)
+_PARENTHESIS = re.compile(r"""[()]|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""")
 
 
 def _runtime() -> Any:

@@ -147,7 +147,10 @@
       apply: function (_, self, given) { return method.apply(null, given); },
       get: function (_, name) {
         if (name === Symbol.toPrimitive) return function () { return XML_METHODS.toString(nodes); };
-        if (name === Symbol.iterator) return nodes.map(function (node) { return xmlList([node]); })[Symbol.iterator];
+        if (name === Symbol.iterator) {
+          var items = nodes.map(function (node) { return xmlList([node]); });
+          return items[Symbol.iterator].bind(items);
+        }
         if (typeof name !== "string") return undefined;
         if (/^\d+$/.test(name)) return name < nodes.length ? xmlList([nodes[name]]) : undefined;
         if (name.charAt(0) === "@") return attribute(nodes, name.slice(1));
@@ -523,6 +526,12 @@
   provide("XML", XML);
   provide("properties", host("properties"));
   provide("print", function () { host("print", Array.prototype.map.call(arguments, String).join(" ")); });
+
+  // What Rhino's `for each` goes through.
+  provide("__values", function (found) {
+    if (found === null || found === undefined) return [];
+    return typeof found !== "string" && found[Symbol.iterator] && !(found instanceof String) ? found : Object.values(found);
+  });
 
   // What the runtime calls when the scripts are through: callbacks, then what was changed as JSON.
   provide("__finish", function () {

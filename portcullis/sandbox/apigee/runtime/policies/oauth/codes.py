@@ -58,13 +58,16 @@ class Code:
 
 @dataclass(frozen=True)
 class CodeRequest:
-    """Where the parts of an authorization request are, as names of variables, and whether the policy answers it."""
+    """Where the parts of an authorization request are, as names of variables, and whether the policy answers it.
 
-    response_type: str
-    client_id: str
-    redirect_uri: str
+    Of several names the first that has a value counts.
+    """
+
+    response_type: tuple[str, ...]
+    client_id: tuple[str, ...]
+    redirect_uri: tuple[str, ...]
     scope: str
-    state: str
+    state: tuple[str, ...]
     end_user: str
     external: bool
     external_code: str
@@ -85,12 +88,12 @@ class GenerateCode:
         """Issue a code, and send the client's user back with it where the policy answers; raises `Fault`."""
         request = self.request
         try:
-            if needed(context, request.response_type) != "code":
+            if needed(context, *request.response_type) != "code":
                 raise RequestError("unsupported_response_type", "Response type must be code", "invalid_request")
-            client = _client(context, needed(context, request.client_id))
+            client = _client(context, needed(context, *request.client_id))
             if request.external:
                 check_external(context)
-            sent = optional(context, request.redirect_uri)
+            sent = optional(context, *request.redirect_uri)
             kept = Code(
                 client_id=str(client.credential["consumerKey"]),
                 redirect_uri=_redirect(client, sent),
@@ -110,7 +113,7 @@ class GenerateCode:
             self._send_back(context, kept, code)
 
     def _send_back(self, context: Context, kept: Code, code: str) -> None:
-        state = optional(context, self.request.state)
+        state = optional(context, *self.request.state)
         query = {"code": code, **({"scope": kept.scope} if kept.scope else {}), **({"state": state} if state else {})}
         answer = Message("response", status=302, reason="Found")
         join = "&" if "?" in kept.redirect_uri else "?"

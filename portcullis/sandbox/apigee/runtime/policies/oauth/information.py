@@ -23,6 +23,8 @@ _UNKNOWN: dict[Kind, tuple[str, str]] = {
     "refresh": (f"{_SERVICE}.invalid_refresh_token", "Invalid Refresh Token"),
     "code": (f"{_SERVICE}.invalid_request-authorization_code_invalid", "Invalid Authorization Code"),
 }
+_UNKNOWN_STATUS: dict[Kind, int] = {"code": 404}
+"""Of a code that was never given out, as the scenarios of devrel's identity-facade find it."""
 _EXPIRED: dict[Kind, tuple[str, str]] = {
     "access": (f"{_SERVICE}.access_token_expired", "Access Token expired"),
     "refresh": (f"{_SERVICE}.refresh_token_expired", "Refresh Token expired"),
@@ -43,7 +45,7 @@ class Subject:
         token = self.value.text(context) or ""
         document = context.services.tokens.get(context.place.organization, self.kind, token)
         if document is None:
-            raise Fault(*_UNKNOWN[self.kind])
+            raise Fault(*_UNKNOWN[self.kind], _UNKNOWN_STATUS.get(self.kind, 500))
         return token, document
 
 

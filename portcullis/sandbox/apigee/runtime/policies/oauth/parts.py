@@ -29,17 +29,17 @@ def values_of(context: Context, attributes: Sequence[Attribute]) -> dict[str, st
     return {one.name: text for one in attributes if (text := one.value.text(context)) is not None}
 
 
-def needed(context: Context, variable: str) -> str:
+def needed(context: Context, *variables: str) -> str:
     """Return a parameter of the request; raises `RequestError` naming it where it is missing."""
-    value = context.variables.text(variable)
+    value = optional(context, *variables)
     if not value:
-        raise RequestError("invalid_request", f"Required param : {variable.rpartition('.')[2]}")
+        raise RequestError("invalid_request", f"Required param : {variables[0].rpartition('.')[2]}")
     return value
 
 
-def optional(context: Context, variable: str) -> str:
-    """Return what a variable holds; empty where it holds nothing, or none is named."""
-    return (context.variables.text(variable) if variable else None) or ""
+def optional(context: Context, *variables: str) -> str:
+    """Return what the first of the variables that holds something holds; empty where none does, or none is named."""
+    return next((text for name in variables if name and (text := context.variables.text(name))), "")
 
 
 def check_external(context: Context) -> None:

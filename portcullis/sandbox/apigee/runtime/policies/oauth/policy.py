@@ -161,17 +161,23 @@ def _request(node: Node) -> Request:
 
 def _code_request(node: Node) -> CodeRequest:
     return CodeRequest(
-        response_type=node.words("ResponseType", "request.formparam.response_type"),
-        client_id=node.words("ClientId", "request.formparam.client_id"),
-        redirect_uri=node.words("RedirectUri", "request.formparam.redirect_uri"),
+        response_type=_parameter(node, "ResponseType", "response_type"),
+        client_id=_parameter(node, "ClientId", "client_id"),
+        redirect_uri=_parameter(node, "RedirectUri", "redirect_uri"),
         scope=node.words("Scope"),
-        state=node.words("State", "request.formparam.state"),
+        state=_parameter(node, "State", "state"),
         end_user=node.words("AppEndUser"),
         external=node.flag("ExternalAuthorization", default=False),
         external_code=node.words("ExternalAuthorizationCode"),
         answers=_enabled(node, "GenerateResponse"),
         rfc=node.flag("RFCCompliantRequestResponse", default=False),
     )
+
+
+def _parameter(node: Node, element: str, name: str) -> tuple[str, ...]:
+    """Return where a parameter of an authorization request is: in the form or, as a browser sends it, in the query."""
+    named = node.words(element)
+    return (named,) if named else (f"request.formparam.{name}", f"request.queryparam.{name}")
 
 
 def _enabled(node: Node, element: str) -> bool:
