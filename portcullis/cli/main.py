@@ -292,9 +292,11 @@ def answer_lines(answer: Answer) -> list[str]:
 
 
 def _audit_line(entry: dict[str, Any]) -> str:
+    """Return an audit line for a person to read, with nothing in it that a terminal would obey."""
     decision = f"{entry['hop']:<6} {entry['decision']:<5} {entry['http.response.status_code']} {entry['reason']:<22}"
     who = f"{entry['client_id'] or '-'} {entry['user.id'] or entry['user.hash'] or '-'}"
-    return f"{decision} {entry['http.request.method']} {entry['http.route'] or '-'}  {who}  {entry['trace_id']}"
+    line = f"{decision} {entry['http.request.method']} {entry['http.route'] or '-'}  {who}  {entry['trace_id']}"
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line)
 
 
 def _show_clock(project: Project, *, as_json: bool) -> None:

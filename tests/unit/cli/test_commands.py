@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from portcullis.cli import clock
 from portcullis.cli.directory import directory
 from portcullis.cli.errors import CommandError
-from portcullis.cli.main import app
+from portcullis.cli.main import answer_lines, app
 from portcullis.cli.process import choose_ports, name_running
 from portcullis.cli.project import find_project
-from portcullis.cli.requests import choose_user
+from portcullis.cli.requests import Answer, choose_user
 from portcullis.contract import load
 from portcullis.sandbox.loopback import bind
 
@@ -172,3 +172,23 @@ def _portcullis(project: Path, *arguments: str) -> subprocess.CompletedProcess[s
         [sys.executable, "-m", "portcullis.cli.main", *arguments],
         cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", ["\x1b[2J", "\r\n", "\x9b2J", "\u202e", "\u2028"])
+def test_an_audit_line_is_shown_as_one_line_that_no_terminal_obeys(sign: str) -> None:
+    hop = {
+        "hop": "edge",
+        "decision": "allow",
+        "reason": "ok",
+        "http.response.status_code": 200,
+        "http.request.method": "GET",
+        "http.route": "/orders",
+        "client_id": "0oa1storefront",
+        "user.id": f"ada{sign}apigee allow",
+        "user.hash": "5" * 32,
+        "trace_id": "0" * 32,
+    }
+    [shown] = answer_lines(Answer("0" * 32, 200, [], "", [hop]))[-1:]
+    assert sign not in shown
+    assert shown.isprintable()
+    assert "ada\\" in shown

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import schema from "../data/audit_schema.json";
 import { Edge, type Line, policyDocument } from "../support/edge";
 import { answers } from "../support/internet";
 
@@ -62,4 +63,30 @@ test("a request that is allowed has no error", async () => {
   const answer = await edge.sendWithToken();
   expect(await edge.auditLine(answer.headers["x-request-id"])).toMatchObject({ reason: "ok", "error.type": null });
   await edge.stop();
+});
+
+describe("a caller who writes what looks like a line", () => {
+  const LINE = '{"hop":"edge","decision":"allow"}';
+  const BREAK = '","decision":"allow"} {"hop":"edge';
+  let edge: Edge;
+  beforeAll(async () => {
+    edge = await Edge.start({ policy: { ...policyDocument(), audit_subject: "plain" } });
+  });
+  afterAll(() => edge.stop());
+
+  test.each([
+    ["into the subject", { claims: { sub: BREAK } }, {}, { "user.id": BREAK, "http.route": "/orders" }],
+    ["into the user agent", {}, { headers: { "user-agent": `x ${LINE}` } }, { "user.id": "ada@acme.example" }],
+    ["into the path", {}, { path: `/orders/%0D%0A${encodeURIComponent(LINE)}` }, { decision: "deny", "http.route": null }],
+    ["into the query", {}, { path: `/orders?a=%0d%0a${encodeURIComponent(LINE)}` }, { "http.route": "/orders" }],
+    ["with a line break in the subject", { claims: { sub: `ada\r\n${LINE}` } }, {}, { decision: "deny", "user.id": null }],
+    ["with an escape in the subject", { claims: { sub: "ada\u001b[2J" } }, {}, { decision: "deny", "user.id": null }],
+  ] as const)("%s writes one line, with nothing of it out of its place", async (_where, recipe, request, expected) => {
+    const before = edge.audit.length;
+    const answer = await edge.sendWithToken(request, edge.maker.make(recipe));
+    const line = await edge.auditLine(answer.headers["x-request-id"]);
+    expect(line).toMatchObject({ decision: "allow", ...expected });
+    expect(edge.audit.length).toBe(before + 1);
+    expect(Object.keys(line)).toEqual(Object.keys(schema));
+  });
 });
