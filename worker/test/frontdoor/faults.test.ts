@@ -52,20 +52,24 @@ class Walk {
   readonly wrong: string[] = [];
   readonly #sentTo = new Map<Edge, number>();
   readonly #options: EdgeOptions;
+  readonly #rounds: number;
   #isolates: Edge[] = [];
   readonly #ended: Edge[] = [];
   #traffic: Traffic | null = null;
-  #passed = 0;
+  /** The issuers' time, in seconds since the epoch. It stands still but for what steps say, however long they take. */
+  #now = Math.floor(Date.now() / 1000);
   #ahead = 0;
 
   constructor(row: Row) {
     this.#options = optionsOf(row.worker ?? {});
+    this.#rounds = row.steps.every(isRepeatable) ? ROUNDS : 1;
   }
 
   async start(): Promise<void> {
     const edge = await Edge.start(this.#options);
     this.#isolates = [edge];
     this.#traffic = new Traffic(edge);
+    await this.#setClocks();
     setPlace(edge, "introspection", "up");
     setPlace(edge, "apigee", "up");
   }
@@ -81,8 +85,9 @@ class Walk {
     const before = this.#isolate.internet.calls.length;
     if (step.until !== undefined) await this.#waitUntilRight(step.until, step);
     const mix = step.send === "everything" ? EVERYTHING : (step.send ?? {});
-    for (let round = 0; round < ROUNDS; round++) await this.#round(mix, step, round);
+    await this.#round(mix, step, 0);
     for (const [place, asked] of Object.entries(step.asks ?? {})) this.#checkAsked(place as Place, asked, before);
+    for (let round = 1; round < this.#rounds; round++) await this.#round(mix, step, round);
     if (step.event !== undefined) expect(await this.#isolate.event(String(step.event["event"]))).toMatchObject(step.event);
   }
 
@@ -116,7 +121,7 @@ class Walk {
       this.#isolate.kv.entries.set("revocations.v1", { value, ttl: 0 });
     }
     if (step.isolates !== undefined) await this.#restart(step.isolates);
-    this.#passed += step.pass ?? 0;
+    this.#now += step.pass ?? 0;
     this.#ahead = step.ahead ?? this.#ahead;
     await this.#setClocks();
   }
@@ -136,7 +141,7 @@ class Walk {
   }
 
   async #setClocks(): Promise<void> {
-    await Promise.all(this.#isolates.map((edge) => edge.setClock(this.#passed + this.#ahead)));
+    await Promise.all(this.#isolates.map((edge) => edge.stopClock(this.#now + this.#ahead)));
   }
 
   async #waitUntilRight(kind: Kind, step: Step): Promise<void> {
@@ -144,7 +149,7 @@ class Walk {
       const got = await this.#send(kind, tries);
       if (got === (step.expect?.[kind] ?? RIGHT[kind])) return;
       if (tries === UNTIL_TRIES) throw new Error(`${kind} is still ${got} after ${tries * UNTIL_STEP_SECONDS} s`);
-      this.#passed += UNTIL_STEP_SECONDS;
+      this.#now += UNTIL_STEP_SECONDS;
       await this.#setClocks();
     }
   }
@@ -169,8 +174,7 @@ class Walk {
   async #send(kind: Kind, at: number): Promise<string> {
     const edge = this.#isolates[at % this.#isolates.length] ?? this.#isolate;
     this.#sentTo.set(edge, (this.#sentTo.get(edge) ?? 0) + 1);
-    const now = Math.floor(Date.now() / 1000) + this.#passed;
-    const request = this.#traffic?.request(kind, now) ?? {};
+    const request = this.#traffic?.request(kind, this.#now) ?? {};
     return inShort(await edge.send(request).catch(() => null));
   }
 
@@ -180,6 +184,12 @@ class Walk {
     if (typeof asked === "number") expect(calls.length, place).toBe(asked);
     else expect(calls.length, place).toBeLessThanOrEqual(Number(asked.slice(2)));
   }
+}
+
+/** Whether a step's requests may be sent again: not where the first ones have other answers than the next. */
+function isRepeatable({ set, expect: answers }: Step): boolean {
+  const isCounted = Object.values(answers ?? {}).some((right) => typeof right !== "string");
+  return !isCounted && !/once|first/.test(set?.apigee ?? "");
 }
 
 function tally(answers: readonly string[]): Readonly<Record<string, number>> {

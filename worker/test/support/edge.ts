@@ -100,15 +100,15 @@ const CRON_SHIM = `export default { async fetch(request, env) {
   return new Response("done");
 } }`;
 
-/** The Worker's module, with a clock that a test can move. */
+/** The Worker's module, with a clock that a test can stop at any time it likes. */
 const CLOCK_SHIM = `import worker from "index.js";
 const now = Date.now.bind(Date);
-let ahead = 0;
-Date.now = () => now() + ahead;
+let stopped = null;
+Date.now = () => stopped ?? now();
 export default worker;
 export const Clock = { async fetch(request) {
-  ahead = 1000 * Number(await request.text());
-  return new Response("moved");
+  stopped = 1000 * Number(await request.text());
+  return new Response("stopped");
 } };`;
 
 /** The rate limiting binding, without windows: what a test has counted stays counted. */
@@ -270,8 +270,8 @@ export class Edge {
     await this.#request("cron", "GET", "/", { host: "cron" });
   }
 
-  /** Sets the Worker's clock to so many seconds from the machine's. */
-  async setClock(seconds: number): Promise<void> {
+  /** Stops the Worker's clock at a time, in seconds since the epoch: no wait ends but by moving it on. */
+  async stopClock(seconds: number): Promise<void> {
     await this.#request("clock", "POST", "/", { host: "clock" }, String(seconds));
   }
 
