@@ -31,6 +31,7 @@ gateway = Gateway(
 pulumi.export("url", gateway.edge.url)
 pulumi.export("apigeeOrigin", gateway.apigee.origin)
 pulumi.export("ringGeneration", gateway.ring.generation)
+pulumi.export("ringChange", gateway.ring.last_change)
 pulumi.export("nextRotation", gateway.ring.rotates_at)
 pulumi.export("ring", gateway.ring.status)
 pulumi.export("currentKid", gateway.ring.current_kid)

@@ -42,6 +42,10 @@ from portcullis.ring import (
 Props = dict[str, Any]
 
 _SETTINGS = tuple(field.name for field in fields(Settings))
+_WHERE_TO_SET = (
+    "The period is `pulumi config set portcullis:rotationPeriod`, the lifetimes are in gateway.yaml;"
+    " docs/ring-rules.md says which is which"
+)
 # What `check` fills in; in the program they are only names.
 _DECIDED: Props = {
     "generation": 1,
@@ -75,7 +79,7 @@ class RingGenerationProvider(ResourceProvider):
             found, unread = read_back(str(news.get("gateway_url") or ""))
             decision = decide(before, now(), settings, mode=mode, revoke=revoke, found=found, unread=unread)
         except RingSettingsError as problem:
-            return CheckResult(news, [CheckFailure("period_seconds", str(problem))])
+            return CheckResult(news, [CheckFailure("period_seconds", f"{problem}\n{_WHERE_TO_SET}")])
         except RevocationError as problem:
             return CheckResult(news, [CheckFailure("revoke", str(problem))])
         except RingConflictError as problem:

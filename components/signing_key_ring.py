@@ -41,6 +41,8 @@ class SigningKeyRing(pulumi.ComponentResource):
     """Counts the ring's changes from 1; the `seq` of the ring."""
     rotates_at: pulumi.Output[str]
     """When the next rotation is due (RFC 3339, UTC)."""
+    last_change: pulumi.Output[str]
+    """The last change of the ring in a sentence. Known in every preview, which so tells what the update will do."""
     current_kid: pulumi.Output[str]
     """The kid (RFC 7638 thumbprint) that signs now."""
     jwks: pulumi.Output[str]
@@ -69,6 +71,7 @@ class SigningKeyRing(pulumi.ComponentResource):
         turn.held.apply(lambda held: _warn(held, turn))
         self.generation = turn.generation.apply(int)
         self.rotates_at = turn.rotates_at
+        self.last_change = turn.last_change
         # The keys are made inside `apply` because their names hold their numbers. The slots are inputs that `check`
         # fills in, so they are known in every preview and no key is ever missing from one.
         numbers = pulumi.Output.all(self.generation, turn.previous, turn.current, turn.next)
@@ -86,6 +89,7 @@ class SigningKeyRing(pulumi.ComponentResource):
             {
                 "generation": self.generation,
                 "rotates_at": self.rotates_at,
+                "last_change": self.last_change,
                 "current_kid": self.current_kid,
                 "jwks": self.jwks,
                 "status": self.status,

@@ -62,7 +62,8 @@ def environment(project: Path, base: Mapping[str, str] | None = None, layout: La
 def _path(present: Mapping[str, str], layout: Layout, choice: Choice, stand_ins: list[str]) -> str:
     rest = [entry for entry in present.get("PATH", os.defpath).split(os.pathsep) if entry and not is_ours(Path(entry))]
     first = [str(layout.bin)] if choice.cli is None else []
-    # Last, so that anything official that appears on PATH later wins.
-    last = [str(layout.launchers)] if choice.cli is not None and choice.launchers else []
+    # Last, so that anything official that appears on PATH later wins, and so that no other `python` does.
+    last = [str(layout.commands)] if str(layout.commands) not in rest else []
+    last += [str(layout.launchers)] if choice.cli is not None and choice.launchers else []
     last += [str(layout.providers(cloud)) for cloud in stand_ins]
     return os.pathsep.join([*first, *rest, *last])

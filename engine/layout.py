@@ -42,9 +42,14 @@ class Layout:
         return self.checkout / _FOLDER / "providers" / cloud
 
     @property
+    def commands(self) -> Path:
+        """The folder of the `portcullis` command."""
+        return self.checkout / ".venv" / "bin"
+
+    @property
     def python(self) -> Path:
         """The checkout's own Python, which runs all launchers."""
-        own = self.checkout / ".venv" / "bin" / "python"
+        own = self.commands / "python"
         return own if own.exists() else Path(sys.executable)
 
 

@@ -46,7 +46,20 @@ def test_our_cli_comes_first_and_the_stand_in_providers_last(
     path = folders(environment(tmp_path, base, layout))
     assert path[0] == str(layout.bin)
     assert path[-2:] == [str(layout.providers(cloud)) for cloud in CLOUDS]
-    assert path[1:-2] == base["PATH"].split(os.pathsep)
+    assert path[1:-3] == base["PATH"].split(os.pathsep)
+
+
+def test_the_portcullis_command_is_found_and_shadows_nothing(
+    base: dict[str, str], layout: Layout, tmp_path: Path
+) -> None:
+    assert folders(environment(tmp_path, base, layout))[-3] == str(layout.commands)
+
+
+def test_an_activated_virtual_environment_stays_where_it_is(
+    base: dict[str, str], layout: Layout, tmp_path: Path
+) -> None:
+    base["PATH"] = f"{layout.commands}:{base['PATH']}"
+    assert folders(environment(tmp_path, base, layout)).index(str(layout.commands)) == 1
 
 
 def test_setting_it_twice_changes_nothing(base: dict[str, str], layout: Layout, tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def test_a_period_below_the_bound_is_a_check_failure_that_names_it() -> None:
     checked = RingGenerationProvider().check({}, {**SETTINGS, "period_seconds": 60.0})
     assert [failure.property for failure in checked.failures] == ["period_seconds"]
     assert "R_min" in checked.failures[0].reason
+    assert "portcullis:rotationPeriod" in checked.failures[0].reason
 
 
 def test_a_due_step_tells_what_it_does(moved_clock: MovedClock) -> None:
