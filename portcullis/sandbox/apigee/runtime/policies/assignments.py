@@ -318,11 +318,13 @@ def _copy_payload(source: Message, target: Message) -> None:
 
 
 def _copy_status(source: Message, target: Message) -> None:
-    target.status = source.status
+    if source.kind != "request":
+        target.status = source.status
 
 
 def _copy_reason(source: Message, target: Message) -> None:
-    target.reason = source.reason
+    if source.kind != "request":
+        target.reason = source.reason
 
 
 def _copy_verb(source: Message, target: Message) -> None:
