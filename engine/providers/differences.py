@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, cast
 
@@ -58,6 +58,8 @@ def differences(
         shown = item is not None and not item.output
         if shown and all(difference.top != change.name for difference in found):
             found.append(Difference(change.name, How.UPDATE, change.replaces or always))
+        elif change.replaces:
+            found = [replace(each, replaces=True) if each.top == change.name else each for each in found]
     return [difference for difference in found if not _ignored(difference.path, ignore)]
 
 

@@ -46,6 +46,19 @@ def test_other_bytes_in_a_module_replace_the_version(world: World) -> None:
     assert stored(world, first)["id"] == first
 
 
+def test_other_bytes_in_another_file_replace_the_version_too(world: World) -> None:
+    resource = world.resource(VERSION)
+    resource.up(version(world))
+    first = resource.id
+    changed = world.write("index-2.js", "export default { fetch: () => new Response('another') };")
+    modules = [dict(module) for module in version(world)["modules"]]
+    for module in modules:
+        if module["name"] == "index.js":
+            module["contentFile"] = str(changed)
+    assert resource.up(version(world, modules=modules)) == "replace"
+    assert resource.id != first
+
+
 def test_a_file_that_is_written_anew_with_the_same_bytes_changes_nothing(world: World) -> None:
     resource = world.resource(VERSION)
     resource.up(version(world))
