@@ -23,8 +23,8 @@ _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 _DECIDED: Final = frozenset(
     ("generation", "previous", "current", "next", "revoked", "rotated_at", "settled_at", "rotates_at", "drops_at")
-) | {"last_change", "held", "revoke"}
-"""What the rules of rotation decide, and a revocation; all else of a RingGeneration is somebody's setting."""
+) | {"last_change", "held", "revoke", "mode"}
+"""What the rules of rotation decide, a revocation and a pause; all else of a RingGeneration is somebody's setting."""
 
 _PATH: Final = re.compile(r"bindings\[(\d+)\]")
 
