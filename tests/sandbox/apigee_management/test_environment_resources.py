@@ -174,6 +174,51 @@ async def test_a_resource_file_lives(api: Api) -> None:
     assert (await api.error("GET", f"{files}/properties/limits.properties"))["code"] == 404
 
 
+async def test_resource_files_are_listed_by_type(api: Api) -> None:
+    files, octets = f"{ENV}/resourcefiles", {**HEADERS, "Content-Type": "application/octet-stream"}
+    script = {"name": "lib/util.js", "type": "jsc"}
+    assert (await api.send("POST", f"{files}?type=jsc&name=lib/util.js", b"1;", headers=octets)).json() == script
+    await api.send("POST", f"{files}?type=properties&name=limits", b"a=1", headers=octets)
+    assert await api.ok("GET", f"{files}/jsc") == {"resourceFile": [script]}
+    assert await api.ok("GET", f"{files}?type=jsc") == {"resourceFile": [script]}
+    assert await api.ok("GET", f"{files}/xsl") == {"resourceFile": []}
+    assert (await api.send("GET", f"{files}/jsc/lib%2Futil.js")).content == b"1;"
+    assert await api.ok("DELETE", f"{files}/jsc/lib%2Futil.js") == script
+
+
+async def test_a_resource_file_may_come_as_a_form(api: Api) -> None:
+    path = f"/v1/{ENV}/resourcefiles"
+    headers = {"Authorization": HEADERS["Authorization"]}
+    made = await api.client.post(f"{path}?type=jsc&name=a.js", files={"file": ("a.js", b"1;")}, headers=headers)
+    assert made.json() == {"name": "a.js", "type": "jsc"}
+    assert (await api.send("GET", f"{ENV}/resourcefiles/jsc/a.js")).content == b"1;"
+    await api.client.put(f"{path}/jsc/a.js", files={"file": ("a.js", b"2;")}, headers=headers)
+    assert (await api.send("GET", f"{ENV}/resourcefiles/jsc/a.js")).content == b"2;"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "code", "says"),
+    [
+        ("POST", "?type=exe&name=a.js", b"1;", 400, "invalid type"),
+        ("POST", "?type=jsc", b"1;", 400, "invalid name"),
+        ("POST", "?type=jsc&name=a%0Ab", b"1;", 400, "invalid name"),
+        ("POST", "?type=jsc&name=a.js", b"", 400, "the body must be the file"),
+        ("POST", "?type=jsc&name=there.js", b"1;", 409, "already exists"),
+        ("PUT", "/jsc/none.js", b"1;", 404, "not found"),
+        ("DELETE", "/jsc/none.js", None, 404, "not found"),
+        ("GET", "/exe", None, 400, "invalid type"),
+    ],
+)
+async def test_a_resource_file_is_refused(
+    api: Api, method: str, path: str, content: bytes | None, code: int, says: str
+) -> None:
+    files, octets = f"{ENV}/resourcefiles", {**HEADERS, "Content-Type": "application/octet-stream"}
+    await api.send("POST", f"{files}?type=jsc&name=there.js", b"1;", headers=octets)
+    error = await api.error(method, files + path, content, headers=octets)
+    assert error["code"] == code
+    assert says in error["message"]
+
+
 async def test_a_debug_mask_is_changed_member_by_member(api: Api) -> None:
     mask = f"{ENV}/debugmask"
     assert await api.ok("GET", mask) == {"name": mask}

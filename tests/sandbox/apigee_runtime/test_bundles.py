@@ -133,11 +133,75 @@ async def test_property_sets_of_bundle_and_environment(world: World) -> None:
         f"<Set><Payload>{text}</Payload></Set></AssignMessage>"
     )
     flow = "<PreFlow><Request><Step><Name>A</Name></Step></Request></PreFlow>"
-    octets = {**AUTHORIZED, "Content-Type": "application/octet-stream"}
     for name, data in (("own", b"a=env\nb=env"), ("shared", b"c=env")):
-        path = f"{ENV}/resourcefiles?type=properties&name={name}.properties"
-        answer: httpx.Response = await world.api.post(path, content=data, headers=octets)
-        assert answer.status_code == 200
+        await put_resource(world, "POST", f"?type=properties&name={name}.properties", data)
     proxy = flow + connection() + "<RouteRule name='n'/>"
     await world.deploy(bundle({"default": proxy}, None, {"A": made}, {"properties/own.properties": "# c\na = bundle"}))
     assert (await world.call()).text == "bundle env env"
+
+
+# ---- resource files of the environment ----
+
+SCRIPTED = (
+    "<Javascript name='J'><IncludeURL>jsc://lib.js</IncludeURL><ResourceURL>jsc://main.js</ResourceURL></Javascript>"
+)
+MADE = (
+    "<AssignMessage name='A'><AssignTo type='response' createNew='true'>response</AssignTo>"
+    "<Set><Payload>{said}</Payload></Set></AssignMessage>"
+)
+
+
+async def put_resource(world: World, method: str, path: str, data: bytes) -> None:
+    octets = {**AUTHORIZED, "Content-Type": "application/octet-stream"}
+    answer: httpx.Response = await world.api.request(method, f"{ENV}/resourcefiles{path}", content=data, headers=octets)
+    assert answer.status_code == 200, answer.text
+
+
+def scripted(**scripts: str) -> bytes:
+    flow = "<PreFlow><Request><Step><Name>J</Name></Step><Step><Name>A</Name></Step></Request></PreFlow>"
+    proxy = flow + connection() + "<RouteRule name='n'/>"
+    files = {f"jsc/{name}.js": text for name, text in scripts.items()}
+    return bundle({"default": proxy}, None, {"J": SCRIPTED, "A": MADE}, files)
+
+
+async def test_a_script_may_be_the_bundles_or_the_environments(world: World) -> None:
+    await put_resource(world, "POST", "?type=jsc&name=lib.js", b"var who = 'environment';")
+    await put_resource(world, "POST", "?type=jsc&name=main.js", b"context.setVariable('said', who + ' of both');")
+    await world.deploy(scripted())
+    assert (await world.call()).text == "environment of both"
+    await world.deploy(scripted(lib="var who = 'bundle';"))
+    assert (await world.call()).text == "bundle of both"
+
+
+async def test_a_script_of_the_environment_changes_for_what_is_deployed(world: World) -> None:
+    await put_resource(world, "POST", "?type=jsc&name=lib.js", b"var who = 'old';")
+    await world.deploy(scripted(main="context.setVariable('said', who);"))
+    assert (await world.call()).text == "old"
+    await put_resource(world, "PUT", "/jsc/lib.js", b"var who = 'new';")
+    assert (await world.call()).text == "new"
+    # What is deployed keeps running as it was when its script is broken or gone.
+    await put_resource(world, "PUT", "/jsc/lib.js", b"var who = ;")
+    assert (await world.call()).text == "new"
+    await world.ok("DELETE", f"{ENV}/resourcefiles/jsc/lib.js")
+    assert (await world.call()).text == "new"
+
+
+async def test_a_script_that_is_nowhere_refuses_the_deployment_and_not_the_import(world: World) -> None:
+    made = await world.manage("POST", f"{ORG}/apis?name=sample&action=import", scripted(main="1;"))
+    assert made.status_code == 200, made.text
+    answer = await world.manage("POST", f"{ENV}/apis/sample/revisions/1/deployments")
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["status"] == "INVALID_ARGUMENT"
+    assert "Invalid resource url ref jsc://lib.js" in error["message"]
+    await put_resource(world, "POST", "?type=jsc&name=lib.js", b"1;")
+    assert (await world.manage("POST", f"{ENV}/apis/sample/revisions/1/deployments")).status_code == 200
+
+
+async def test_assign_variable_reads_a_resource_of_the_environment(world: World) -> None:
+    await put_resource(world, "POST", "?type=oas&name=spec.yaml", b"openapi: 3.0.0")
+    read = "<AssignMessage name='J'><AssignVariable><Name>said</Name><ResourceURL>oas://spec.yaml</ResourceURL></AssignVariable></AssignMessage>"
+    flow = "<PreFlow><Request><Step><Name>J</Name></Step><Step><Name>A</Name></Step></Request></PreFlow>"
+    proxy = flow + connection() + "<RouteRule name='n'/>"
+    await world.deploy(bundle({"default": proxy}, None, {"J": read, "A": MADE}))
+    assert (await world.call()).text == "openapi: 3.0.0"

@@ -38,4 +38,4 @@ def test_no_type_is_both_supported_and_refused() -> None:
 @pytest.mark.parametrize("name", sorted(OTHER_TYPES))
 def test_every_other_type_is_refused_by_name(name: str) -> None:
     data = bundle({"default": connection() + "<RouteRule name='n'/>"}, policies={"P": f"<{name} name='P'/>"})
-    assert undeployable(data) == [f"policies/P.xml: policy P is of type {name}, which is not supported"]
+    assert undeployable(data, {}) == [f"policies/P.xml: policy P is of type {name}, which is not supported"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from starlette.applications import Starlette
@@ -75,7 +75,7 @@ def create_app(
     on_change: Callable[[], Awaitable[None]],
     lro_delay_seconds: float = 0,
     clock: Clock | None = None,
-    undeployable: Callable[[bytes], list[str]] | None = None,
+    undeployable: Callable[[bytes, Mapping[str, bytes]], list[str]] | None = None,
     traces: Callable[[], list[JsonObject]] | None = None,
     rollout: Callable[[], Rollout] = Rollout,
 ) -> Starlette:
@@ -87,7 +87,8 @@ def create_app(
         on_change: awaited after every request that may have changed something.
         lro_delay_seconds: how long a long-running operation is seen as not done; meanwhile no other can begin.
         clock: tells the time of timestamps and operations; the machine's own by default.
-        undeployable: names what keeps a bundle from running, asked before a deployment; `validate_bundle` by default.
+        undeployable: names what keeps a bundle from running, given the resource files of the environment by type/name;
+            asked before a deployment, `validate_bundle` by default.
         traces: what the runtime has traced, for debug sessions; nothing by default.
         rollout: how deployments of proxies go, asked with every look at one; all are ready at once by default.
     """

@@ -12,6 +12,7 @@ from portcullis.sandbox.apigee.management.errors import not_found, precondition
 from portcullis.sandbox.apigee.management.kinds import KINDS, PROXY, SHARED_FLOW, Kind
 from portcullis.sandbox.apigee.management.messages import check
 from portcullis.sandbox.apigee.management.proxies import bad_bundle, bundle_key
+from portcullis.sandbox.apigee.management.resourcefiles import resources
 from portcullis.sandbox.apigee.management.service import (
     BUNDLES,
     DEPLOYMENTS,
@@ -58,7 +59,7 @@ def _deploy(kind: Kind, service: Service, call: Call) -> Answer:
     bundle = service.store.get_blob(
         BUNDLES, bundle_key(kind, call.names["org"], revision["name"], revision["revision"])
     )
-    problems = service.undeployable(bundle or b"")
+    problems = service.undeployable(bundle or b"", resources(service, call))
     if problems:
         raise bad_bundle(problems)
     deployment: JsonObject = {

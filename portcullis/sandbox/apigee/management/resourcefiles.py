@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portcullis.sandbox.apigee.management.errors import already_exists, bad_field, not_found
+from portcullis.sandbox.apigee.management.errors import already_exists, bad_field
 from portcullis.sandbox.apigee.management.messages import require_name
 from portcullis.sandbox.apigee.management.service import (
     RESOURCE_FILES,
@@ -14,7 +14,20 @@ from portcullis.sandbox.apigee.management.service import (
 )
 from portcullis.sandbox.store import JsonObject
 
-_TYPES = ("graphql", "java", "jsc", "oas", "properties", "py", "wsdl", "xsd", "xsl")
+_TYPES = ("graphql", "java", "js", "jsc", "oas", "properties", "py", "wsdl", "xsd", "xsl")
+
+
+# The reference's pattern, which leaves out the underscore that the API takes all the same.
+_NAME = r"[\w:/\\!@#$%^&{}\[\]()+\-=,.~'` ]{1,255}"
+
+
+def resources(service: Service, call: Call) -> dict[str, bytes]:
+    """Return the resource files of the call's environment, by type/name."""
+    prefix = f"{call.key('org', 'env')}/"
+    return {
+        key.removeprefix(prefix): service.store.get_blob(RESOURCE_FILES, key) or b""
+        for key, _ in service.store.items(RESOURCE_FILES, prefix)
+    }
 
 
 def _put(service: Service, call: Call, kind: str, name: str) -> JsonObject:
@@ -29,12 +42,16 @@ def _put(service: Service, call: Call, kind: str, name: str) -> JsonObject:
     return entry
 
 
+def _require_type(kind: str) -> None:
+    if kind not in _TYPES:
+        raise bad_field("type", f'invalid type "{kind[:80]}": it must be one of {", ".join(_TYPES)}')
+
+
 def _create(service: Service, call: Call) -> Answer:
     service.environment(call)
     kind, name = call.query.get("type", ""), call.query.get("name", "")
-    if kind not in _TYPES:
-        raise bad_field("type", f"the query parameter type must be one of {', '.join(_TYPES)}")
-    require_name(name, r"[\w. -]+", "name")
+    _require_type(kind)
+    require_name(name, _NAME, "name")
     if service.store.get(RESOURCE_FILES, f"{call.key('org', 'env')}/{kind}/{name}"):
         raise already_exists(f"ResourceFile {call.path}/{kind}/{name} already exists")
     return _put(service, call, kind, name)
@@ -53,9 +70,9 @@ def _get(service: Service, call: Call) -> Answer:
 
 def _list(service: Service, call: Call) -> Answer:
     service.environment(call)
-    wanted = call.names.get("type", "")
-    if wanted and wanted not in _TYPES:
-        raise not_found(f"resource type {wanted} does not exist")
+    wanted = call.names.get("type", "") or call.query.get("type", "")
+    if wanted:
+        _require_type(wanted)
     found = service.list(RESOURCE_FILES, call.key("org", "env"))
     return {"resourceFile": [item for item in found if wanted in ("", item["type"])]}
 
@@ -79,7 +96,7 @@ ENDPOINTS = (
     Endpoint("GET", _FILES, _list),
     Endpoint("POST", _FILES, _create),
     Endpoint("GET", f"{_FILES}/{{type}}", _list),
-    Endpoint("GET", f"{_FILES}/{{type}}/{{name}}", _get),
-    Endpoint("PUT", f"{_FILES}/{{type}}/{{name}}", _update),
-    Endpoint("DELETE", f"{_FILES}/{{type}}/{{name}}", _delete),
+    Endpoint("GET", f"{_FILES}/{{type}}/{{name:path}}", _get),
+    Endpoint("PUT", f"{_FILES}/{{type}}/{{name:path}}", _update),
+    Endpoint("DELETE", f"{_FILES}/{{type}}/{{name:path}}", _delete),
 )

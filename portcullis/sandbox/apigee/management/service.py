@@ -118,17 +118,21 @@ class Service:
         validate_bundle: Callable[[bytes], list[str]],
         clock: Clock,
         lro_delay_seconds: float,
-        undeployable: Callable[[bytes], list[str]] | None = None,
+        undeployable: Callable[[bytes, Mapping[str, bytes]], list[str]] | None = None,
         traces: Callable[[], list[JsonObject]] | None = None,
         rollout: Callable[[], Rollout] = Rollout,
     ) -> None:
         self.store = store
         self.validate_bundle = validate_bundle
-        self.undeployable = undeployable or validate_bundle
+        self._undeployable = undeployable
         self.traces: Callable[[], list[JsonObject]] = traces or _no_traces
         self.rollout = rollout
         self._clock = clock
         self._delay = lro_delay_seconds
+
+    def undeployable(self, bundle: bytes, resources: Mapping[str, bytes]) -> list[str]:
+        """Name what keeps a bundle from running where the environment has these resource files, by type/name."""
+        return self._undeployable(bundle, resources) if self._undeployable else self.validate_bundle(bundle)
 
     def now(self) -> str:
         """The time as the API writes it: milliseconds since the epoch, in text."""

@@ -1,7 +1,7 @@
 """The Apigee runtime: uploaded proxy bundles, interpreted.
 
 `Runtime` holds what is deployed; `create_app` serves it over HTTP; `validate_bundle` says what Apigee would refuse at
-the import, `undeployable` what cannot run here.
+the import, `undeployable` what keeps it from running in an environment.
 
 | module | what it is about |
 |---|---|
@@ -20,6 +20,8 @@ the import, `undeployable` what cannot run here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from portcullis.sandbox.apigee.runtime.app import create_app
 from portcullis.sandbox.apigee.runtime.bundle import compile_bundle
 from portcullis.sandbox.apigee.runtime.runtime import Runtime
@@ -30,9 +32,12 @@ __all__ = ["Runtime", "create_app", "undeployable", "validate_bundle"]
 def validate_bundle(zip_bytes: bytes) -> list[str]:
     """Return why Apigee would refuse the import of a bundle, each reason by name."""
     found = compile_bundle(zip_bytes)
-    return [problem for problem in found.problems if problem not in found.unsupported]
+    return [problem for problem in found.problems if problem not in found.undeployable]
 
 
-def undeployable(zip_bytes: bytes) -> list[str]:
-    """Return why a bundle cannot be deployed here, by name: what it is wrong in, and what is not supported."""
-    return list(compile_bundle(zip_bytes).problems)
+def undeployable(zip_bytes: bytes, resources: Mapping[str, bytes]) -> list[str]:
+    """Return why a bundle cannot be deployed, by name: what is wrong in it, not supported, or nowhere to be found.
+
+    `resources` are the environment's resource files, by type/name.
+    """
+    return list(compile_bundle(zip_bytes, resources).problems)

@@ -2,7 +2,8 @@
 
 What Apigee would refuse at the import is a problem here, and every problem is named: a step without its policy, a
 route to a missing target, a condition that cannot be read. A policy type or a target that Apigee has and this runtime
-has not is refused by name when the bundle is deployed. What Apigee does not mind is a warning.
+has not is refused by name when the bundle is deployed, and so is a resource file that neither the bundle nor the
+environment holds. What Apigee does not mind is a warning.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import TypeVar
 
 from portcullis.sandbox.apigee.runtime import xml
@@ -30,31 +32,35 @@ _T = TypeVar("_T")
 class Compiled:
     """What compiling found: the bundle, where it can run, and everything that stands against it.
 
-    `unsupported` are those of the problems that only stand against its deployment here, not against its import.
+    `undeployable` are those of the problems that only stand against its deployment, not against its import.
     """
 
     bundle: Bundle | None
     problems: tuple[str, ...]
-    unsupported: tuple[str, ...]
+    undeployable: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
-def compile_bundle(data: bytes) -> Compiled:
-    """Compile a zip of `apiproxy/` or `sharedflowbundle/`; never raises for what is in it."""
-    compiler = _Compiler()
+def compile_bundle(data: bytes, environment: Mapping[str, bytes] = MappingProxyType({})) -> Compiled:
+    """Compile a zip of `apiproxy/` or `sharedflowbundle/`; never raises for what is in it.
+
+    `environment` are the resource files of the environment by type/name: the bundle's own count more.
+    """
+    compiler = _Compiler(environment)
     found = compiler.findings
     bundle = found.attempt(lambda: compiler.compile(unpack(data)))
-    runs = not found.problems and not found.unsupported
+    runs = not found.problems and not found.undeployable
     return Compiled(
         bundle if runs else None,
-        tuple(dict.fromkeys([*found.problems, *found.unsupported])),
-        tuple(dict.fromkeys(found.unsupported)),
+        tuple(dict.fromkeys([*found.problems, *found.undeployable])),
+        tuple(dict.fromkeys(found.undeployable)),
         tuple(dict.fromkeys(found.warnings)),
     )
 
 
 @dataclass
 class _Compiler:
+    environment: Mapping[str, bytes]
     findings: Findings = field(default_factory=Findings)
 
     def compile(self, files: Mapping[str, bytes]) -> Bundle:
@@ -118,7 +124,7 @@ class _Compiler:
         found: list[_T] = []
         for path, node in self._documents(below, folder):
             if node.tag == "IntegrationEndpoint":
-                self.findings.unsupported.append(f"{path}: an IntegrationEndpoint is not supported")
+                self.findings.undeployable.append(f"{path}: an IntegrationEndpoint is not supported")
                 continue
             if node.tag != tag:
                 self.findings.problems.append(f"{path}: expected <{tag}>, found <{node.tag}>")
@@ -131,7 +137,7 @@ class _Compiler:
         return found
 
     def _policies(self, below: Mapping[str, bytes], resources: Mapping[str, bytes]) -> None:
-        source = Source(resources)
+        source = Source({**self.environment, **resources})
         for path, node in self._documents(below, "policies"):
             self.findings.attempt(lambda path=path, node=node: self._policy(path, node, source))
 
@@ -145,7 +151,7 @@ class _Compiler:
         policy_type = REGISTRY.get(node.tag)
         if policy_type is None:
             text = f"policy {name} is of type {node.tag}, which is not supported"
-            raise node.unsupported(text) if node.tag in OTHER_TYPES else node.error(f"{text} and which Apigee has not")
+            raise node.undeployable(text) if node.tag in OTHER_TYPES else node.error(f"{text} and which Apigee has not")
         self.findings.check(node, policy_type.elements)
         self.findings.policies[name] = policy_type.parse(node, source)
 

@@ -44,12 +44,26 @@ class Match:
     suffix: str
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What a bundle is compiled from: its zip, and the environment's resource files."""
+
+    data: bytes
+    resources: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    source: _Source
+    bundle: Bundle
+
+
 class Deployments:
     """The compiled bundles of everything deployed, read from the store when something has changed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._compiled: dict[tuple[str, bytes], Bundle] = {}
+        self._compiled: dict[str, _Compiled] = {}
         self._live: dict[tuple[str, str], list[Deployment]] | None = None
         self._shared: dict[tuple[str, str, str], Deployment] = {}
         self._hosts: dict[str, list[tuple[str, str]]] = {}
@@ -116,7 +130,10 @@ class Deployments:
         self, organization: str, environment: str, kind: str, name: str, revision: str
     ) -> Deployment | None:
         data = self._store.get_blob("apigee.bundles", f"{organization}/{kind}/{name}/{revision}")
-        bundle = self._compile(f"{organization}/{kind}/{name}/{revision}", data) if data is not None else None
+        if data is None:
+            return None
+        resources = _environment_resources(self._store, organization, environment)
+        bundle = self._compile(f"{organization}/{environment}/{kind}/{name}", _Source(data, resources))
         if bundle is None:
             return None
         constants: dict[str, Value] = {
@@ -126,12 +143,19 @@ class Deployments:
             "apiproxy.revision": revision,
             "system.region.name": "local",
             "system.pod.name": "sandbox",
-            **self._environment_properties(f"{organization}/{environment}"),
+            **_property_sets(resources),
             **bundle.properties,
         }
         hooks = self._hooks(f"{organization}/{environment}")
         place = Place(
-            organization, environment, name, revision, constants, bundle.resources, hooks, policies=bundle.policies
+            organization,
+            environment,
+            name,
+            revision,
+            constants,
+            {**resources, **bundle.resources},
+            hooks,
+            policies=bundle.policies,
         )
         return Deployment(place, bundle)
 
@@ -142,30 +166,20 @@ class Deployments:
             if document.get("sharedFlow")
         }
 
-    def _environment_properties(self, place: str) -> dict[str, Value]:
-        """Return the property sets that are resource files of the environment; a bundle's own count more."""
-        found: dict[str, Value] = {}
-        for key, _ in self._store.items(RESOURCE_FILES, f"{place}/properties/"):
-            name = key.rpartition("/")[2]
-            data = self._store.get_blob(RESOURCE_FILES, key) or b""
-            try:
-                values = parse_properties(data, name)
-            except BundleError:
-                continue
-            prefix = name.removesuffix(".properties")
-            found.update({f"propertyset.{prefix}.{entry}": value for entry, value in values.items()})
-        return found
-
-    def _compile(self, key: str, data: bytes) -> Bundle | None:
-        found = self._compiled.get((key, data))
-        if found is None:
-            found = compile_bundle(data).bundle
-            if found is not None:
-                for warning in found.warnings:
-                    _LOG.warning("%s: %s", key, warning)
-                self._compiled = {known: b for known, b in self._compiled.items() if known[0] != key}
-                self._compiled[key, data] = found
-        return found
+    def _compile(self, key: str, source: _Source) -> Bundle | None:
+        """Return the compiled bundle; one whose resource files are gone or broken since keeps running as it was."""
+        known = self._compiled.get(key)
+        if known is not None and known.source == source:
+            return known.bundle
+        found = compile_bundle(source.data, source.resources)
+        if found.bundle is None:
+            for problem in found.problems:
+                _LOG.error("%s: %s", key, problem)
+            return known.bundle if known is not None and known.source.data == source.data else None
+        for warning in found.bundle.warnings:
+            _LOG.warning("%s: %s", key, warning)
+        self._compiled[key] = _Compiled(source, found.bundle)
+        return found.bundle
 
     def _read_hosts(self) -> dict[str, list[tuple[str, str]]]:
         groups: Mapping[str, list[str]] = {
@@ -178,6 +192,32 @@ class Deployments:
             for name in groups.get(f"{organization}/{group}", []):
                 hosts.setdefault(name, []).append((organization, str(document["environment"])))
         return hosts
+
+
+def _environment_resources(store: Store, organization: str, environment: str) -> dict[str, bytes]:
+    """Return the resource files of an environment, by type/name."""
+    prefix = f"{organization}/{environment}/"
+    return {
+        key.removeprefix(prefix): store.get_blob(RESOURCE_FILES, key) or b""
+        for key, _ in store.items(RESOURCE_FILES, prefix)
+    }
+
+
+def _property_sets(resources: Mapping[str, bytes]) -> dict[str, Value]:
+    """Return the variables of an environment's property sets; a bundle's own count more."""
+    found: dict[str, Value] = {}
+    for path, data in resources.items():
+        kind, _, name = path.partition("/")
+        if kind != "properties":
+            continue
+        try:
+            values = parse_properties(data, name)
+        except BundleError as error:
+            _LOG.error("%s", error)
+            continue
+        prefix = name.removesuffix(".properties")
+        found.update({f"propertyset.{prefix}.{entry}": value for entry, value in values.items()})
+    return found
 
 
 def _best(deployments: Sequence[Deployment], path: str) -> Match | None:

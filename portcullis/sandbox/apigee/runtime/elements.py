@@ -31,8 +31,8 @@ class BundleError(ValueError):
     """Something in a bundle is wrong or not supported; the message names it."""
 
 
-class UnsupportedError(BundleError):
-    """Something that Apigee knows is not supported here: the bundle can be imported, but not deployed."""
+class UndeployableError(BundleError):
+    """The bundle can be imported, but not deployed: something is not supported here, or not in the environment."""
 
 
 class Node:
@@ -121,9 +121,9 @@ class Node:
         """Return an error that names the file."""
         return BundleError(f"{self.where}: {text}")
 
-    def unsupported(self, text: str) -> UnsupportedError:
-        """Return an error that names the file, for what Apigee would take."""
-        return UnsupportedError(f"{self.where}: {text}")
+    def undeployable(self, text: str) -> UndeployableError:
+        """Return an error that names the file, for what only a deployment is refused for."""
+        return UndeployableError(f"{self.where}: {text}")
 
     def _boolean(self, text: str, what: str, *, default: bool) -> bool:
         if text.lower() not in {"", "true", "false"}:

@@ -118,7 +118,7 @@ class Endpoints:
         """Read a `<TargetEndpoint>`; raises `BundleError`."""
         other = next((tag for tag in _OTHER_TARGETS if node.find(tag) is not None), None)
         if other is not None:
-            raise node.unsupported(f"target endpoint {name} is of type {other}, which is not supported")
+            raise node.undeployable(f"target endpoint {name} is of type {other}, which is not supported")
         connection = connection_xml.read_connection(node, self.findings.warnings)
         return TargetEndpoint(**vars(self._endpoint(node, name)), connection=connection)
 

@@ -1,4 +1,4 @@
-"""What reading a bundle has found: what is wrong with it, what is not supported here, what to tell its author."""
+"""What reading a bundle has found: what is wrong with it, what keeps it from running, what to tell its author."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from portcullis.sandbox.apigee.runtime.conditions import Condition
-from portcullis.sandbox.apigee.runtime.elements import BundleError, Elements, Node, UnsupportedError
+from portcullis.sandbox.apigee.runtime.elements import BundleError, Elements, Node, UndeployableError
 from portcullis.sandbox.apigee.runtime.model import Step
 from portcullis.sandbox.apigee.runtime.policies.base import Policy
 from portcullis.sandbox.apigee.runtime.readers import condition
@@ -17,13 +17,13 @@ _T = TypeVar("_T")
 
 @dataclass
 class Findings:
-    """Collects problems (Apigee would refuse the import), what is unsupported (refused at deployment) and warnings.
+    """Collects problems (Apigee would refuse the import), what is undeployable (refused at deployment) and warnings.
 
     `policies` are those that could be read, `refused` the names of all that the bundle holds.
     """
 
     problems: list[str] = field(default_factory=list[str])
-    unsupported: list[str] = field(default_factory=list[str])
+    undeployable: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
     policies: dict[str, Policy] = field(default_factory=dict[str, Policy])
     refused: set[str] = field(default_factory=set[str])
@@ -32,8 +32,8 @@ class Findings:
         """Return what `read` returns, or note its `BundleError` and return `None`."""
         try:
             return read()
-        except UnsupportedError as error:
-            self.unsupported.append(str(error))
+        except UndeployableError as error:
+            self.undeployable.append(str(error))
         except BundleError as error:
             self.problems.append(str(error))
         return None
@@ -41,7 +41,7 @@ class Findings:
     def check(self, node: Node, known: Elements) -> None:
         """Note every element that is refused or has no effect."""
         refused, warnings = known.check(node)
-        self.unsupported.extend(refused)
+        self.undeployable.extend(refused)
         self.warnings.extend(warnings)
 
     def steps(self, node: Node | None) -> tuple[Step, ...]:

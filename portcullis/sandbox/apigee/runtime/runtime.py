@@ -176,7 +176,7 @@ class Runtime:
         outer, place = context.in_shared_flow, context.place
         context.in_shared_flow = name
         # A shared flow has resources and property sets of its own; whose request it is stays the same.
-        context.place = replace(place, resources={**place.resources, **deployment.place.resources})
+        context.place = replace(place, resources=deployment.place.resources)
         own = {**deployment.bundle.properties, "apigee.edge.sharedflow.name": name}
         outer_values = {key: context.variables.get(key) for key in own}
         context.variables.fill(own)

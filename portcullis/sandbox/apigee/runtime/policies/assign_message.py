@@ -65,7 +65,7 @@ class AssignMessage(Policy):
             name=base.name,
             enabled=base.enabled,
             continue_on_error=base.continue_on_error,
-            operations=operations(node, source),
+            operations=operations(node),
             strict=not node.flag("IgnoreUnresolvedVariables", default=False),
             to_name=to.text if to else "",
             # Other values of type have been written, and have no effect.

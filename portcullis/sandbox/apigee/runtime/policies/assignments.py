@@ -13,7 +13,7 @@ from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.elements import Node
 from portcullis.sandbox.apigee.runtime.faults import Fault, reason_phrase
 from portcullis.sandbox.apigee.runtime.message import Message, MultiMap
-from portcullis.sandbox.apigee.runtime.policies.base import Source, template
+from portcullis.sandbox.apigee.runtime.policies.base import template
 from portcullis.sandbox.apigee.runtime.templates import Template, UnresolvedError
 from portcullis.sandbox.apigee.runtime.values import Value, as_text
 from portcullis.sandbox.apigee.runtime.variables import ReadOnlyVariableError
@@ -104,14 +104,14 @@ def _store(message: Message, group: str, values: MultiMap) -> None:
         message.set_form(values)
 
 
-def operations(node: Node, source: Source) -> tuple[Operation, ...]:
+def operations(node: Node) -> tuple[Operation, ...]:
     """Compile the operations below `node` in the order they are written; raises `BundleError`."""
     found: list[Operation] = []
     for child in node.children():
         if child.tag in _COMPILERS:
             found.extend(_COMPILERS[child.tag](child))
         elif child.tag == "AssignVariable" and not (node.tag == "FaultResponse" and _nameless(child)):
-            found.append(_assign_variable(child, source))
+            found.append(_assign_variable(child))
     return tuple(found)
 
 
@@ -361,18 +361,22 @@ def _nameless(node: Node) -> bool:
     return not node.words("Name")
 
 
-def _assign_variable(node: Node, source: Source) -> Operation:
+# What counts of several sources of a value, first things first, as the AssignMessage reference has it.
+_PRECEDENCE = {tag: rank for rank, tag in enumerate(("ResourceURL", "Template", "Ref", "Value", "PropertySetRef"))}
+
+
+def _assign_variable(node: Node) -> Operation:
     name = node.need("Name").text
     if not name:
         raise node.error("InvalidVariableName: <AssignVariable> needs a <Name> with the variable's name")
-    readers = [reader for part in node.children() if (reader := _value_reader(part, source)) is not None]
-    value_node = node.find("Value")
-    literal = value_node.raw if value_node is not None else None
-    reference = node.words("Ref") or name
+    parts = sorted(node.children(), key=lambda part: _PRECEDENCE.get(part.tag, len(_PRECEDENCE)))
+    readers = [reader for part in parts if (reader := _value_reader(part)) is not None]
+    needed = any(part.tag != "Value" for part in parts if part.tag in _PRECEDENCE)
+    reference = node.words("ResourceURL") or node.words("Ref") or name
 
     def run(scene: Scene) -> None:
-        value: Value = next((found for read in readers if (found := read(scene)) is not None), literal)
-        if value is None and scene.strict and readers:
+        value: Value = next((found for read in readers if (found := read(scene)) is not None), None)
+        if value is None and scene.strict and needed:
             raise scene.unresolved(reference)
         assign(scene, name, value)
 
@@ -391,7 +395,7 @@ def assign(scene: Scene, name: str, value: Value) -> None:
         raise Fault(f"{scene.prefix}.SetVariableFailed", text) from None
 
 
-def _value_reader(part: Node, source: Source) -> Callable[[Scene], Value] | None:
+def _value_reader(part: Node) -> Callable[[Scene], Value] | None:
     if part.tag == "Ref":
         variable = part.text
         return lambda scene: scene.context.variables.get(variable) if variable else None
@@ -399,19 +403,25 @@ def _value_reader(part: Node, source: Source) -> Callable[[Scene], Value] | None
         key = template(part, part.text)
         return lambda scene: scene.context.variables.get(f"propertyset.{scene.fill(key)}")
     if part.tag == "ResourceURL":
-        return _resource_reader(part, source)
+        return _resource_reader(part)
     if part.tag == "Template":
         return _template_reader(part)
+    if part.tag == "Value":
+        literal = part.raw
+        return lambda _scene: literal
     return None
 
 
-def _resource_reader(part: Node, source: Source) -> Callable[[Scene], Value]:
-    kind, found, name = part.text.partition("://")
-    data = source.resources.get(f"{kind}/{name}")
-    if not found or data is None:
-        raise part.error(f"<ResourceURL> names {part.text!r}, which the bundle does not hold")
-    text = template(part, data.decode("utf-8", errors="replace"))
-    return lambda scene: scene.fill(text)
+def _resource_reader(part: Node) -> Callable[[Scene], Value]:
+    """Read a file of the bundle or the environment as it is: only its URL is a template."""
+    url = template(part, part.text)
+
+    def read(scene: Scene) -> Value:
+        kind, _, name = scene.fill(url).partition("://")
+        data = scene.context.place.resources.get(f"{kind}/{name}")
+        return data.decode("utf-8", errors="replace") if data is not None else None
+
+    return read
 
 
 def _template_reader(part: Node) -> Callable[[Scene], Value]:

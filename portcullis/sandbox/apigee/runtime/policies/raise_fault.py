@@ -60,7 +60,7 @@ class RaiseFault(Policy):
             name=base.name,
             enabled=base.enabled,
             continue_on_error=base.continue_on_error,
-            operations=operations(answer, source) if answer else (),
+            operations=operations(answer) if answer else (),
             strict=not node.flag("IgnoreUnresolvedVariables", default=True),
             short=node.flag("ShortFaultReason", default=False),
         )

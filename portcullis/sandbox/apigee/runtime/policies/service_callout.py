@@ -89,7 +89,7 @@ class ServiceCallout(Policy):
             name=base.name,
             enabled=base.enabled,
             continue_on_error=base.continue_on_error,
-            operations=operations(request, source) if request else (),
+            operations=operations(request) if request else (),
             strict=not (request.flag("IgnoreUnresolvedVariables", default=False) if request else False),
             request=(request.attribute("variable") if request else "") or DEFAULT_REQUEST,
             clears=request.flag_attribute("clearPayload", default=True) if request else True,

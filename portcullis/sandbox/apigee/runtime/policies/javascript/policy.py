@@ -1,4 +1,4 @@
-"""JavaScript: runs scripts of the bundle on the request."""
+"""JavaScript: runs scripts of the bundle, or of its environment, on the request."""
 
 from __future__ import annotations
 
@@ -100,8 +100,9 @@ def _resource(node: Node, source: Source) -> Script:
         raise node.error(f"WrongResourceType: <{node.tag}> {node.text!r} is no JavaScript resource (jsc://)")
     data = source.resources.get(f"jsc/{name}")
     if data is None:
-        raise node.error(
-            f"InvalidResourceUrlReference: <{node.tag}> names {node.text!r}, which the bundle does not hold"
+        raise node.undeployable(
+            f"InvalidResourceUrlReference: Invalid resource url ref {node.text}: "
+            "neither the bundle nor the environment has the file"
         )
     return Script(name, data.decode("utf-8", errors="replace"))
 
