@@ -19,7 +19,7 @@ describe("how it was found out who calls", () => {
   }
 
   test("is by the issuer's key, then by what the isolate remembers of that very token", async () => {
-    const token = edge.maker.make();
+    const token = edge.maker.make({ claims: { jti: "never-seen-before" } });
     const known = {
       "auth.alg": "RS256",
       "auth.kid": "okta-1",

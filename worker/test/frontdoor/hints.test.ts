@@ -119,6 +119,7 @@ describe("a caller does not notice a model", () => {
     expect(failed[1]).toMatchObject({ trace_id: refused.headers["x-request-id"], cause, failed: 2 });
     expect(edge.events("hint")).toEqual([]);
     expect(await edge.auditLine(traceId)).toMatchObject({ decision: "allow", reason: "ok" });
+    await edge.audited(2);
     expect(edge.audit).toHaveLength(2);
   });
 

@@ -98,7 +98,9 @@ describe("a token at the front door", () => {
     expect([...hosts].filter((host) => !KNOWN_HOSTS.includes(host))).toEqual([]);
   });
 
-  test("no refused token was forwarded", () => {
+  test("no refused token was forwarded", async () => {
+    // Each answer is kept as a head and a body; the last audit lines may come after their answers.
+    await edge.audited(edge.answers.length / 2);
     const allowed = edge.audit.filter((line) => line["decision"] === "allow");
     expect(edge.internet.to("apigee.acme.example")).toHaveLength(allowed.length);
   });

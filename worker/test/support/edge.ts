@@ -173,7 +173,8 @@ export class Edge {
   #process: ChildProcess | null = null;
   #folder = "";
   readonly #ports = new Map<string, number>();
-  #changed: () => void = () => undefined;
+  /** Wakes each that waits: several may at once. */
+  #waiting: (() => void)[] = [];
 
   /** Starts a fresh isolate; `world` carries issuers, their keys and KV over from an earlier one. */
   static async start(options: EdgeOptions = {}, world?: Edge): Promise<Edge> {
@@ -350,11 +351,17 @@ export class Edge {
     });
   }
 
+  #changed(): void {
+    const woken = this.#waiting;
+    this.#waiting = [];
+    for (const wake of woken) wake();
+  }
+
   async #waitFor<Value>(look: () => Value | undefined): Promise<Value> {
     for (;;) {
       const found = look();
       if (found !== undefined) return found;
-      await new Promise<void>((resolve) => (this.#changed = resolve));
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
 
