@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -36,17 +37,13 @@ def start(project: Project) -> tuple[SandboxClient, list[str]]:
     if running is not None:
         return running, name_running(project.stack_file, running.status())
     notes = choose_ports(project.stack_file)
-    process = _spawn(project)
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        found = endpoints(project.sandbox_dir)
-        if found is not None and found["pid"] == process.pid:
-            return SandboxClient(found["urls"]["admin"], found["token"]), notes
-        if process.poll() is not None:
+    while (client := _when_ready(project, _spawn(project))) is None:
+        # Another program, such as a sandbox started at the same moment, may have taken a port since we looked.
+        taken = choose_ports(project.stack_file)
+        if not taken:
             raise CommandError(f"the sandbox did not start:\n{_tail(project.sandbox_dir)}")
-        time.sleep(POLL_SECONDS)
-    process.terminate()
-    raise CommandError(f"the sandbox was not ready in {START_TIMEOUT_SECONDS} s:\n{_tail(project.sandbox_dir)}")
+        notes += taken
+    return client, notes
 
 
 def stop(project: Project) -> bool:
@@ -72,10 +69,10 @@ def choose_ports(stack_file: Path) -> list[str]:
     Only the two APIs that a stack names need a port that is known beforehand.
     """
     chosen: dict[str, int] = {}
-    for key in _ENDPOINTS.values():
-        if not _is_free(_port(stack_file.read_text(encoding="utf-8"), key)):
-            with bind() as free:
-                chosen[key] = free.getsockname()[1]
+    with contextlib.ExitStack() as held:  # each until all are chosen, so that no two are the same
+        for key in _ENDPOINTS.values():
+            if not _is_free(_port(stack_file.read_text(encoding="utf-8"), key)):
+                chosen[key] = held.enter_context(bind()).getsockname()[1]
     return _name(stack_file, chosen, "is taken")
 
 
@@ -114,6 +111,20 @@ def _is_free(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _when_ready(project: Project, process: subprocess.Popen[bytes]) -> SandboxClient | None:
+    """Wait until the process serves; return None where it ended instead."""
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        found = endpoints(project.sandbox_dir)
+        if found is not None and found["pid"] == process.pid:
+            return SandboxClient(found["urls"]["admin"], found["token"])
+        if process.poll() is not None:
+            return None
+        time.sleep(POLL_SECONDS)
+    process.terminate()
+    raise CommandError(f"the sandbox was not ready in {START_TIMEOUT_SECONDS} s:\n{_tail(project.sandbox_dir)}")
 
 
 def _spawn(project: Project) -> subprocess.Popen[bytes]:

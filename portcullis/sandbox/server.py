@@ -266,7 +266,8 @@ def _bind_all(options: Options) -> dict[str, socket.socket]:
     """Bind every listener: the APIs where the stack looks for them, the others where they were last if that is free."""
     named = {"cloudflare_api": options.cloudflare_api_port, "apigee_api": options.apigee_api_port}
     last = _last_ports(options.state_dir)
-    return {name: bind(named[name]) if name in named else bind_preferring(last.get(name, 0)) for name in LISTENERS}
+    bound = {name: bind(port) for name, port in named.items()}  # first, lest another listener is given one of them
+    return {name: bound.get(name) or bind_preferring(last.get(name, 0)) for name in LISTENERS}
 
 
 def _write_whole(path: Path, document: JsonObject) -> None:

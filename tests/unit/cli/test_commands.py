@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,12 +12,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from portcullis.cli import clock
+from portcullis.cli import clock, process
 from portcullis.cli.directory import directory
 from portcullis.cli.errors import CommandError
 from portcullis.cli.main import answer_lines, app
 from portcullis.cli.process import choose_ports, name_running
-from portcullis.cli.project import find_project
+from portcullis.cli.project import Project, find_project
 from portcullis.cli.requests import Answer, choose_user
 from portcullis.contract import load
 from portcullis.sandbox.loopback import bind
@@ -116,6 +117,48 @@ def test_a_port_that_is_taken_is_replaced_and_told(tmp_path: Path) -> None:
     assert f":{port}/" not in text
     assert f"http://127.0.0.1:{other}/v1/" in text
     assert text.startswith("# A comment that stays.")
+
+
+def test_a_port_that_is_taken_between_the_look_and_the_start_is_replaced_and_the_start_tried_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack_file = project / "Pulumi.local.yaml"
+    stack_file.write_text(STACK_FILE.format(cloudflare=_free(), apigee=_free()), encoding="utf-8")
+    (project / ".portcullis" / "sandbox" / "logs").mkdir(parents=True)
+    before, starts = stack_file.read_text(encoding="utf-8"), 0
+
+    with contextlib.ExitStack() as rivals:
+
+        def spawn(where: Project) -> subprocess.Popen[bytes]:
+            nonlocal starts
+            starts += 1
+            if starts == 1:
+                port = int(before.partition("gcp:apigeeCustomEndpoint: http://127.0.0.1:")[2].partition("/")[0])
+                rivals.enter_context(bind(port)).listen()
+                return subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+            ready = subprocess.Popen([sys.executable, "-c", ""])
+            told = {"pid": ready.pid, "token": "t", "urls": {"admin": "http://127.0.0.1:1"}}
+            (where.sandbox_dir / "endpoints.json").write_text(json.dumps(told), encoding="utf-8")
+            return ready
+
+        monkeypatch.setattr(process, "_spawn", spawn)
+        _, notes = process.start(find_project(project))
+    assert starts == 2
+    [note] = notes
+    assert "is taken: gcp:apigeeCustomEndpoint" in note
+    assert stack_file.read_text(encoding="utf-8") != before
+
+
+def test_a_sandbox_that_ends_though_its_ports_are_free_is_not_started_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "Pulumi.local.yaml").write_text(STACK_FILE.format(cloudflare=_free(), apigee=_free()), encoding="utf-8")
+    log = project / ".portcullis" / "sandbox" / "logs" / "sandbox.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("what went wrong\n", encoding="utf-8")
+    monkeypatch.setattr(process, "_spawn", lambda _: subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"]))
+    with pytest.raises(CommandError, match="what went wrong"):
+        process.start(find_project(project))
 
 
 def test_a_stack_file_that_names_other_ports_than_the_running_sandbox_is_mended_and_told(tmp_path: Path) -> None:
