@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from portcullis.sandbox.apigee.runtime.conditions import Condition
+from portcullis.sandbox.apigee.runtime.conditions import Condition, ConditionError, parse_condition
 from portcullis.sandbox.apigee.runtime.context import Context
 from portcullis.sandbox.apigee.runtime.elements import Node, elements
-from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common, condition
+from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,13 @@ class AssertCondition(Policy):
     def parse(cls, node: Node, source: Source) -> Self:
         """Read the XML; raises `BundleError`."""
         base = common(node)
-        test = condition(node.find("Condition"))
-        if test is None:
-            raise node.error("NullOrEmptyCondition: <Condition> is missing or empty")
-        return cls(base.name, base.enabled, base.continue_on_error, test)
+        text = node.words("Condition")
+        if not text:
+            raise node.error("InvalidCondition: <Condition> is missing or empty")
+        try:
+            return cls(base.name, base.enabled, base.continue_on_error, parse_condition(text))
+        except ConditionError as error:
+            raise node.error(f"InvalidCondition: {error} (condition: {text})") from None
 
     async def execute(self, context: Context) -> None:
         """Evaluate."""

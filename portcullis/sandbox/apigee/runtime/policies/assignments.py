@@ -18,7 +18,8 @@ from portcullis.sandbox.apigee.runtime.templates import Template, UnresolvedErro
 from portcullis.sandbox.apigee.runtime.values import Value, as_text
 from portcullis.sandbox.apigee.runtime.variables import ReadOnlyVariableError
 
-_INDEX = re.compile(r"\[(-?\d+)\]$")
+_INDEX = re.compile(r"\[(-?\d+)\]$|\.(\d+)$")
+"""Which of several values of a name is meant: `f[2]` as in the error playbook, or `f.2` as in the reference."""
 
 PARAMETERS = {"Headers": "Header", "QueryParams": "QueryParam", "FormParams": "FormParam"}
 
@@ -216,17 +217,21 @@ def _wanted(part: Node) -> bool:
 
 
 def _indexed(node: Node, text: Template) -> Callable[[Scene], tuple[str, int | None]]:
-    """Read a name that may end in `[2]`, which means the second value only; raises `BundleError`."""
+    """Read a name that may end in `[2]` or `.2`, which means the second value only; raises `BundleError`."""
     literal = text.literal
-    if literal is not None and (found := _INDEX.search(literal)) and int(found[1]) < 1:
+    if literal is not None and (found := _INDEX.search(literal)) and _number(found) < 1:
         raise node.error(f"InvalidIndex: the index in {literal} must be greater than zero")
 
     def read(scene: Scene) -> tuple[str, int | None]:
         name = scene.fill(text)
         index = _INDEX.search(name)
-        return (name[: index.start()], int(index[1])) if index else (name, None)
+        return (name[: index.start()], _number(index)) if index else (name, None)
 
     return read
+
+
+def _number(index: re.Match[str]) -> int:
+    return int(index[1] or index[2])
 
 
 def _remove_everything(scene: Scene) -> None:

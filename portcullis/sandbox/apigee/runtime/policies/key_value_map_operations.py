@@ -70,6 +70,7 @@ class KeyValueMapOperations(Policy):
 
     scope: str
     map_name: Setting
+    nameless: bool
     expiry: Setting
     initial: tuple[tuple[str, tuple[str, ...]], ...]
     operations: tuple[Get | Put | Delete, ...]
@@ -89,13 +90,20 @@ class KeyValueMapOperations(Policy):
             continue_on_error=base.continue_on_error,
             scope=scope,
             map_name=setting(named) if named else named_by(node),
+            nameless=not named and node.has("mapIdentifier") and not node.attribute("mapIdentifier"),
             expiry=setting(node.find("ExpiryTimeInSecs")),
             initial=tuple(_entry(entry) for entry in initial.children("Entry")) if initial else (),
-            operations=tuple(_operation(child) for child in node.children() if child.tag in {"Get", "Put", "Delete"}),
+            operations=tuple(
+                _operation(child, base.name) for child in node.children() if child.tag in {"Get", "Put", "Delete"}
+            ),
         )
 
     async def execute(self, context: Context) -> None:
         """Run the operations; raises `Fault`."""
+        if self.nameless:
+            # The policy that names its map by an empty attribute can be deployed, and then fails (error playbook).
+            name = "UnsupportedOperationException"
+            raise Fault(f"steps.keyvaluemapoperations.{name}", f"java.lang.{name}", 500)
         scope = self._scope(context)
         expiry = self._expiry(context)
         maps = context.services.maps
@@ -144,11 +152,15 @@ def named_by(node: Node) -> Setting:
 
 
 def _entry(node: Node) -> tuple[str, tuple[str, ...]]:
-    key = "__".join(parameter.text for parameter in node.need("Key").children("Parameter"))
-    return key, tuple(value.text for value in node.children("Value"))
+    key = "__".join(parameter.text for parameter in node.find_all("Key/Parameter"))
+    values = tuple(value.text for value in node.children("Value"))
+    for error, element, found in (("KeyIsMissing", "Parameter", key), ("ValueIsMissing", "Value", values)):
+        if not found:
+            raise node.error(f"{error}: Non null value expected for element {element} in Entry")
+    return key, values
 
 
-def _operation(node: Node) -> Get | Put | Delete:
+def _operation(node: Node, policy: str) -> Get | Put | Delete:
     key = tuple(setting(parameter) for parameter in node.find_all("Key/Parameter"))
     if not key:
         raise node.error(f"KeyIsMissing: <{node.tag}> needs a <Key> with a <Parameter>")
@@ -159,13 +171,13 @@ def _operation(node: Node) -> Get | Put | Delete:
         if not values:
             raise node.error("ValueIsMissing: <Put> needs a <Value>")
         return Put(key, values, node.flag_attribute("override", default=True))
-    return _get(node, key)
+    return _get(node, key, policy)
 
 
-def _get(node: Node, key: tuple[Setting, ...]) -> Get:
+def _get(node: Node, key: tuple[Setting, ...], policy: str) -> Get:
     index = node.attribute("index", "0")
     if node.has("index") and not (index.isdecimal() and int(index) > 0):
-        raise node.error(f"InvalidIndex: index of <Get> must be a whole number from 1, not {index!r}")
+        raise node.error(f"InvalidIndex: Invalid index {index} in KeyValueMapStepDefinition {policy}.")
     if not node.attribute("assignTo"):
         raise node.error("<Get> needs assignTo")
     return Get(key, node.attribute("assignTo"), int(index))

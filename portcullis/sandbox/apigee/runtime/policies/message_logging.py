@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Self, cast
 
 from portcullis.sandbox.apigee.runtime.context import Context
@@ -69,7 +70,7 @@ class MessageLogging(Policy):
         level = node.words("logLevel", "INFO").upper()
         if level not in LEVELS:
             raise node.error(f"<logLevel> {level!r} is not one of {', '.join(sorted(LEVELS))}")
-        read = {"CloudLogging": _cloud, "Syslog": _syslog, "File": _file}
+        read = {"CloudLogging": _cloud, "Syslog": partial(_syslog, policy=base.name), "File": _file}
         destinations = tuple(read[child.tag](child) for child in node.children() if child.tag in read)
         if not destinations:
             raise node.error("the policy needs a <CloudLogging>, a <Syslog> or a <File>")
@@ -115,12 +116,12 @@ def _cloud(node: Node) -> Destination:
     return Destination(_message(node), _place(node, log="LogName"), labels)
 
 
-def _syslog(node: Node) -> Destination:
+def _syslog(node: Node, policy: str) -> Destination:
     protocol, port = node.words("Protocol", "UDP").upper(), node.words("Port", "514")
     if protocol not in PROTOCOLS:
-        raise node.error(f"InvalidProtocol: <Protocol> {protocol!r} is neither TCP nor UDP")
+        raise node.error(f"InvalidProtocol: Invalid Protocol: {protocol} for Syslog handler in policy {policy}.")
     if not (port.isdecimal() and 0 < int(port) < 65536):
-        raise node.error(f"InvalidPort: <Port> {port!r} is not a port's number")
+        raise node.error(f"InvalidPort: Invalid Port: {port} for Syslog handler in policy {policy}.")
     return Destination(_message(node), _place(node, host="Host", port="Port"))
 
 

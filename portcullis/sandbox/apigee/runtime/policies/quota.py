@@ -112,17 +112,17 @@ class Quota(Policy):
         base = common(node)
         kind = node.attribute("type", "default").lower()
         if kind not in TYPES:
-            raise node.error(f"InvalidQuotaType: Invalid quota type {kind} in quota policy {base.name}")
+            raise node.error(f"InvalidQuotaType: No enum constant com.apigee.quota.types.QuotaType.{kind}.")
         product = node.find("UseQuotaConfigInAPIProduct")
         limits = product.find("DefaultConfig") if product is not None else node
-        _check_counting(node, base.name)
+        _check_counting(node)
         return cls(
             name=base.name,
             enabled=base.enabled,
             continue_on_error=base.continue_on_error,
             kind=kind,
             config=_config(limits, base.name, distributed=node.flag("Distributed", default=False)),
-            start=_start(node, kind, base.name),
+            start=_start(node, kind),
             identifier=setting(node.find("Identifier")),
             weight=setting(node.find("MessageWeight")),
             product_step=product.attribute("stepName") if product is not None else "",
@@ -237,9 +237,9 @@ def _config(node: Node | None, policy: str, *, distributed: bool) -> Config:
     if interval is not None and interval.text and not interval.text.isdecimal():
         raise interval.error(f"InvalidQuotaInterval: Invalid quota interval {interval.text} in quota policy {policy}")
     if unit is not None and unit.text and unit.text.lower() not in {*UNITS, MONTH}:
-        raise unit.error(f"InvalidQuotaTimeUnit: Invalid quota time unit {unit.text} in quota policy {policy}")
+        raise unit.error(f"InvalidQuotaTimeUnit: Invalid quota interval time unit {unit.text} in quota policy {policy}")
     if distributed and unit is not None and unit.text.lower() == "second":
-        raise unit.error(f"InvalidTimeUnitForDistributedQuota: Invalid time unit second for quota policy {policy}")
+        raise unit.error("InvalidTimeUnitForDistributedQuota: Invalid timeunit second for distributed quota.")
     return Config(_allowed(node.find("Allow")), setting(interval), setting(unit))
 
 
@@ -255,28 +255,31 @@ def _allowed(node: Node | None) -> Allowed:
     )
 
 
-def _check_counting(node: Node, policy: str) -> None:
+def _check_counting(node: Node) -> None:
     """Refuse what Apigee refuses of settings that have no effect here."""
     configuration = node.find("AsynchronousConfiguration")
     if configuration is None:
         return
     if node.flag("Synchronous", default=False):
         name = "InvalidAsynchronizeConfigurationForSynchronousQuota"
-        raise node.error(f"{name}: a synchronous quota has no AsynchronousConfiguration, in quota policy {policy}")
+        raise node.error(f"{name}: AsynchronousConfiguration is not valid for synchronous quota.")
     if configuration.words("SyncIntervalInSeconds").startswith("-"):
         name = "InvalidSynchronizeIntervalForAsyncConfiguration"
-        raise node.error(f"{name}: SyncIntervalInSeconds is below zero in quota policy {policy}")
+        raise node.error(f"{name}: SyncIntervalInSeconds should be a value greater than zero.")
 
 
-def _start(node: Node, kind: str, policy: str) -> float | None:
+def _start(node: Node, kind: str) -> float | None:
     text = node.words("StartTime")
     if not text:
         return None
     if kind != "calendar":
-        raise node.error(f"StartTimeNotSupported: StartTime is for type calendar alone, in quota policy {policy}")
+        raise node.error(
+            f"StartTimeNotSupported: Starttime is not supported for quotatype {kind}. "
+            "Starttime is supported only for calendar based type."
+        )
     try:
         return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
         raise node.error(
-            f"InvalidStartTime: <StartTime> {text!r} of quota policy {policy} is not of the form 2026-01-31 00:00:00"
+            f"InvalidStartTime: Invalid Starttime:{text}; Start Time should be of the format yyyy-MM-dd HH:mm:ss."
         ) from None

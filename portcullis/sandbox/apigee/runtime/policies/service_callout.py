@@ -185,16 +185,18 @@ class ServiceCallout(Policy):
 def _timeout(node: Node) -> float:
     text = node.words("Timeout", str(DEFAULT_MILLISECONDS))
     if not text.isdecimal() or int(text) == 0:
-        raise node.error(f"InvalidTimeoutValue: <Timeout> must be a positive number of milliseconds, not {text!r}")
+        raise node.error(
+            f"InvalidTimeoutValue: Invalid Timeout value {text}. It is a number of milliseconds above zero"
+        )
     return int(text) / 1000
 
 
 def _connection(node: Node) -> Connection | LocalConnection:
-    http = node.find("HTTPTargetConnection")
+    http, step = node.find("HTTPTargetConnection"), node.attribute("name")
     if http is None and node.find("LocalTargetConnection") is None:
-        raise node.error("ConnectionInfoMissing: <HTTPTargetConnection> or <LocalTargetConnection> is missing")
+        raise node.error(f"ConnectionInfoMissing: Connection information is missing in Step {step}.")
     if http is not None and not http.words("URL") and http.find("LoadBalancer") is None:
-        raise node.error("URLMissing: <URL> is missing or empty in <HTTPTargetConnection>")
+        raise node.error(f"URLMissing: URL is missing in Step {step}.")
     found = read_connection(node, [])
     if isinstance(found, Connection):
         # The policy has its own timeout for the whole call.

@@ -14,6 +14,9 @@ from portcullis.sandbox.apigee.runtime.policies.caching.expiry import EXPIRY, Ex
 from portcullis.sandbox.apigee.runtime.policies.caching.keys import KEY, LOOKUP_IGNORED, Key, check_timeout, read_key
 from portcullis.sandbox.apigee.runtime.variables import ReadOnlyVariableError
 
+_OF_THE_FLOW = frozenset({"request", "response", "message", "error"})
+"""Messages that belong to a connection; those that a policy has made can be cached, as public guides do."""
+
 
 @dataclass(frozen=True)
 class PopulateCache(Policy):
@@ -37,10 +40,10 @@ class PopulateCache(Policy):
         return cls(base.name, base.enabled, base.continue_on_error, read_key(node), read_expiry(node), variable)
 
     async def execute(self, context: Context) -> None:
-        """Put the value in; raises the fault of a message, which cannot be cached as a value."""
+        """Put the value in; raises the fault of the flow's own messages, which cannot be cached."""
         value = context.variables.get(self.source)
-        if isinstance(value, Message):
-            text = f"Entry {self.source} cannot be cached"
+        if isinstance(value, Message) and self.source in _OF_THE_FLOW:
+            text = f"Entry {self.source} can not be cached. Only serializable entries are cached."
             raise Fault("policies.populatecache.EntryCannotBeCached", text, 500)
         if value is None:
             return

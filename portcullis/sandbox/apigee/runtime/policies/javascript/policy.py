@@ -58,7 +58,9 @@ class JavaScript(Policy):
             try:
                 check(script)
             except ScriptError as error:
-                raise node.error(f"the script cannot be read: {error}; E4X and other extensions are not") from None
+                raise node.error(
+                    f"ScriptCompilationFailed: the script cannot be read: {error}; E4X and other extensions are not"
+                ) from None
         holder = node.find("Properties")
         return cls(
             name=base.name,

@@ -30,6 +30,8 @@ _EXPIRED: dict[Kind, tuple[str, str]] = {
     "refresh": (f"{_SERVICE}.refresh_token_expired", "Refresh Token expired"),
     "code": (f"{_SERVICE}.authorization_code_expired", "Authorization Code expired"),
 }
+_DEFAULT = "request.formparam.access_token"
+"""Where every kind of token and a client's id are looked for by default, as the GetOAuthV2Info reference has it."""
 _ELEMENTS: dict[str, Kind] = {"AccessToken": "access", "AuthorizationCode": "code", "RefreshToken": "refresh"}
 
 
@@ -50,7 +52,12 @@ class Subject:
 
 
 def _subjects(node: Node) -> tuple[Subject, ...]:
-    return tuple(Subject(kind, setting(found)) for name, kind in _ELEMENTS.items() if (found := node.find(name)))
+    return tuple(Subject(kind, _given(found)) for name, kind in _ELEMENTS.items() if (found := node.find(name)))
+
+
+def _given(node: Node) -> Setting:
+    """Return where the token or client is: an element that says nothing stands for the form parameter."""
+    return setting(node) if node.attribute("ref") or node.text else Setting(_DEFAULT)
 
 
 def _tell(context: Context, policy: str, fault: Fault) -> Fault:
@@ -88,7 +95,7 @@ class GetOAuthV2Info(Policy):
             enabled=base.enabled,
             continue_on_error=base.continue_on_error,
             subjects=_subjects(node),
-            client_id=setting(client) if client is not None else None,
+            client_id=_given(client) if client is not None else None,
             ignores_status=node.flag("IgnoreAccessTokenStatus", default=False),
         )
 
