@@ -430,7 +430,7 @@ WORKER_VERSION = ResourceType(
             (Field("mode"), Field("region"), Field("hostname"), Field("host")),
             force_new=True,
         ),
-        # Applied once, when the version is made, and not told back.
+        # Applied once, when the version is made.
         Field(
             "migrations",
             Kind.OBJECT,

@@ -89,6 +89,24 @@ async def test_a_version_is_read_back_as_it_was_sent_without_its_secrets(api: Ap
     assert "the-private-ring" not in "".join(answer.text for answer in answers)
 
 
+async def test_a_migration_is_read_back_as_it_was_sent_and_applied_once(api: Api) -> None:
+    """`migrations` is a member of what the API answers (cloudflare-go, workers/betaworkerversion.go, `Version`).
+
+    The provider takes what is not in an answer for gone (terraform-provider-cloudflare, internal/apijson/decoder.go).
+    """
+    worker = await api.worker()
+    migration = {"new_tag": "v1", "new_sqlite_classes": ["Guard"]}
+    made = await api.do("POST", f"A/workers/workers/{worker}/versions", upload(migrations=migration))
+    assert made["migrations"] == migration
+    one = f"A/workers/workers/{worker}/versions/{made['id']}"
+    assert (await api.do("GET", f"{one}?include=modules"))["migrations"] == migration
+    await api.deploy("store", (made["id"], 100))
+    await api.do("PUT", "A/workers/scripts/store/secrets", {"name": "KEY", "type": "secret_text", "text": "kept"})
+    latest = await api.do("GET", f"A/workers/workers/{worker}/versions/latest")
+    assert latest["migration_tag"] == "v1"
+    assert "migrations" not in latest
+
+
 async def test_settings_that_were_not_sent_are_not_in_the_answer(api: Api) -> None:
     worker = await api.worker()
     bare = await api.do("POST", f"A/workers/workers/{worker}/versions", upload())

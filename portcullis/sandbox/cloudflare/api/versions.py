@@ -120,6 +120,7 @@ def add_version(call: Call, worker: JsonObject, sent: JsonObject, code: Code, tr
         "modules": code.modules,
         "settings": _settings(sent),
         "annotations": _annotations(sent) | {"workers/triggered_by": triggered_by},
+        "migrations": sent.get("migrations"),
         "migration_tag": migration_tag,
         "created_on": call.time,
         "source": "api",
@@ -224,6 +225,9 @@ def _view(version: JsonObject, *, with_modules: bool) -> JsonObject:
         "source": version["source"],
         "urls": [],
     }
+    if version.get("migrations"):
+        # Clients compare what they read back: without it a refresh would find that it was taken away.
+        view["migrations"] = version["migrations"]
     if version.get("migration_tag"):
         view["migration_tag"] = version["migration_tag"]
     if version["bindings"]:
