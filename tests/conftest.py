@@ -1,5 +1,8 @@
 """Options of the unit tests."""
 
+# Its plugin for pytest would import it after the last test. By then threads that tests leave behind may parse, too, and
+# the parser of CPython 3.11 fails where two do at once ("AST constructor recursion depth mismatch").
+import hypothesis  # noqa: F401
 import pytest
 
 
