@@ -1,9 +1,15 @@
 """Options of the unit tests."""
 
-# Its plugin for pytest would import it after the last test. By then threads that tests leave behind may parse, too, and
-# the parser of CPython 3.11 fails where two do at once ("AST constructor recursion depth mismatch").
-import hypothesis  # noqa: F401
 import pytest
+
+# To be imported before any test: else its plugin for pytest does so after the last. By then threads that tests leave
+# behind may parse, too, and the parser of CPython 3.11 fails where two do at once ("AST constructor recursion depth
+# mismatch").
+from hypothesis import settings
+
+# No test is to fail for taking long.
+settings.register_profile("portcullis", deadline=None)
+settings.load_profile("portcullis")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

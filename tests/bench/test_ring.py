@@ -63,7 +63,7 @@ def tight_settings(draw: st.DrawFn) -> Settings:
 
 
 @given(tight_settings(), st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_no_caller_notices_whatever_the_lifetimes_are_and_whatever_happens(lifetimes: Settings, seed: int) -> None:
     outcome = simulate(Scenario("anything", everything, lifetimes, periods=30), seed, requests=2_000)
     assert dict(outcome.refusals) == {}

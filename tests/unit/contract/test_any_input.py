@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("contracts")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(places(DOCUMENT)[1:]), value=VALUES)
 def test_any_value_anywhere(place: tuple[Any, ...], value: Any, folder: Path) -> None:
     document: Any = copy.deepcopy(DOCUMENT)
@@ -66,7 +66,7 @@ def test_any_value_anywhere(place: tuple[Any, ...], value: Any, folder: Path) ->
     judged(folder, json.dumps(document))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(at=st.integers(min_value=0, max_value=len(GOOD)), length=st.integers(0, 40), junk=st.text(max_size=10))
 def test_any_text_anywhere(at: int, length: int, junk: str, folder: Path) -> None:
     judged(folder, GOOD[:at] + junk + GOOD[at + length :])

@@ -70,7 +70,7 @@ const APIGEE: Readonly<Record<string, () => Handler>> = {
       const piece = pieces.shift();
       if (piece === undefined) response.end();
       else response.write(piece);
-    }, 300);
+    }, 700);
   },
   "answers with 1 MiB": () => answers({ padding: "x".repeat(LARGE_BYTES) }),
   "refuses with a problem that never ends": () => (_request, response) => {
@@ -88,7 +88,7 @@ const usual = (): Record<string, unknown> => ({ ...policyDocument(), upstream_ti
 export const POLICIES: Readonly<Record<string, () => unknown>> = {
   usual,
   "keeps JWTs in KV": () => ({ ...usual(), token_cache: { seconds: 300, kv: true } }),
-  "gives Apigee a second": policyDocument,
+  "gives Apigee three seconds": () => ({ ...policyDocument(), upstream_timeout_seconds: 3 }),
   blank: () => "",
   null: () => null,
   "an empty object": () => ({}),
