@@ -35,12 +35,11 @@ class Deployment:
 class Match:
     """The proxy endpoint that answers for a request.
 
-    `base_path` is the part of the path that fitted the endpoint's own, `suffix` the rest of it.
+    `suffix` is what of the path is below the endpoint's base path.
     """
 
     deployment: Deployment
     proxy: ProxyEndpoint
-    base_path: str
     suffix: str
 
 
@@ -96,7 +95,7 @@ class Deployments:
                 if deployment.place.bundle == proxy and endpoint in ("", one.name):
                     base = one.base_path.rstrip("/")
                     suffix = path.removeprefix(base) if whole and f"{path}/".startswith(f"{base}/") else path
-                    return Match(deployment, one, one.base_path, suffix)
+                    return Match(deployment, one, suffix)
         return None
 
     def shared_flow(self, place: Place, name: str) -> tuple[Deployment, SharedFlow] | None:
@@ -231,8 +230,7 @@ def _best(deployments: Sequence[Deployment], path: str) -> Match | None:
             parts = proxy.base_path.split("/")
             rank = (len(parts) if proxy.base_path != "/" else 0, -parts.count("*"))
             if found is None or rank > found[0]:
-                base_path = "/" if proxy.base_path == "/" else path[: len(path) - len(suffix)]
-                found = rank, Match(deployment, proxy, base_path, suffix)
+                found = rank, Match(deployment, proxy, suffix)
     return found[1] if found else None
 
 

@@ -29,7 +29,7 @@ def inbound(
         "client.scheme": scheme,
         "client.ssl.enabled": scheme == "https",
         "proxy.name": match.proxy.name,
-        "proxy.basepath": match.base_path,
+        "proxy.basepath": match.proxy.base_path,
         "proxy.pathsuffix": match.suffix,
         "proxy.client.ip": forwarded or client_ip,
         "proxy.url": url,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import parse_qsl, quote, urlencode
 
 from portcullis.sandbox.apigee.runtime.values import Value, as_text
@@ -43,15 +44,18 @@ class MultiMap:
 
     def set(self, name: str, value: str) -> None:
         """Replace every value of `name` by one, at the place of the first."""
+        self.replace(name, [value])
+
+    def replace(self, name: str, values: Sequence[str]) -> None:
+        """Replace every value of `name` by others, at the place of the first."""
         fold = self._fold
         wanted = fold(name)
         index = next((i for i, (key, _) in enumerate(self.pairs) if fold(key) == wanted), None)
         if index is None:
-            self.pairs.append((name, value))
-            return
+            index = len(self.pairs)
         before = self.pairs[:index]
         after = [pair for pair in self.pairs[index + 1 :] if fold(pair[0]) != wanted]
-        self.pairs = [*before, (name, value), *after]
+        self.pairs = [*before, *((name, value) for value in values), *after]
 
     def remove(self, name: str, index: int | None = None) -> None:
         """Remove every value of `name`, or the one at `index` (from 1)."""
@@ -188,14 +192,17 @@ class Message:
         prefix, _, key = name.partition(".")
         if not key or prefix not in {"header", "queryparam", "formparam"}:
             return False
-        key = key.removesuffix(".values")
-        if prefix == "header":
-            self.headers.set(key, text)
-        elif prefix == "queryparam":
-            self.query.set(key, text)
+        form = self.form
+        values = {"header": self.headers, "queryparam": self.query, "formparam": form}[prefix]
+        name, _, index = key.rpartition(".")
+        if name and index.isdecimal() and int(index) > 0 and not values.values(key):
+            # `queryparam.q.2` is the second value of q; one further than there are is added.
+            several = _values_of(self, prefix, name)
+            several[int(index) - 1 : int(index)] = [text]
+            values.replace(name, several)
         else:
-            form = self.form
-            form.set(key, text)
+            values.set(key.removesuffix(".values"), text)
+        if prefix == "formparam":
             self.set_form(form)
         return True
 
@@ -290,6 +297,8 @@ def _only(kind: str, read: Callable[[Message], Value]) -> Callable[[Message], Va
 
 _READERS: dict[str, Callable[[Message], Value]] = {
     "content": lambda m: m.text,
+    "content.as.base64": lambda m: b64encode(m.content).decode(),
+    "content.as.url.safe.base64": lambda m: urlsafe_b64encode(m.content).decode(),
     "verb": _only("request", lambda m: m.verb),
     "path": _only("request", lambda m: m.path),
     "uri": _only("request", lambda m: m.uri),

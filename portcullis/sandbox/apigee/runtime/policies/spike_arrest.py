@@ -59,7 +59,11 @@ class SpikeArrest(Policy):
         place = context.place
         identifier = self.identifier.text(context) or ""
         key = f"{place.organization}/{place.environment}/{place.bundle}/{self.name}/{identifier}"
-        if context.services.spikes.take(key, rate, int(weight), context.now):
+        allowed = context.services.spikes.take(key, rate, int(weight), context.now)
+        # No calls are counted: the two tell whether there was room for this one.
+        prefix = f"ratelimit.{self.name}"
+        context.variables.fill({f"{prefix}.available.count": int(allowed), f"{prefix}.exceed.count": int(not allowed)})
+        if allowed:
             return
         raise Fault("policies.ratelimit.SpikeArrestViolation", f"Spike arrest violation. Allowed rate : {rate}", 429)
 
