@@ -8,6 +8,7 @@ environment holds. What Apigee does not mind is a warning.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -19,9 +20,10 @@ from portcullis.sandbox.apigee.runtime.archive import unpack
 from portcullis.sandbox.apigee.runtime.elements import BundleError, Elements, Node
 from portcullis.sandbox.apigee.runtime.endpoints import PROXY_ENDPOINT, SHARED_FLOW, TARGET_ENDPOINT, Endpoints
 from portcullis.sandbox.apigee.runtime.findings import Findings
-from portcullis.sandbox.apigee.runtime.model import Bundle, ProxyEndpoint, TargetEndpoint
+from portcullis.sandbox.apigee.runtime.model import Bundle, Endpoint, ProxyEndpoint, TargetEndpoint
 from portcullis.sandbox.apigee.runtime.policies import REGISTRY
 from portcullis.sandbox.apigee.runtime.policies.base import Source
+from portcullis.sandbox.apigee.runtime.policies.caching.response_cache import ResponseCache
 from portcullis.sandbox.apigee.runtime.policies.other_types import OTHER_TYPES
 from portcullis.sandbox.apigee.runtime.properties import parse_properties
 
@@ -74,6 +76,7 @@ class _Compiler:
         flows = self._each(below, "sharedflows", "SharedFlow", SHARED_FLOW, read.shared_flow)
         self._check_kind(kind, below)
         self._check_routes(proxies, targets, below)
+        self._check_response_caches([*proxies, *targets])
         return Bundle(
             kind=kind,
             name=self._name(below),
@@ -173,6 +176,21 @@ class _Compiler:
             for route in proxy.routes
             if route.target is not None and route.target not in known
         )
+
+    def _check_response_caches(self, endpoints: Sequence[Endpoint]) -> None:
+        """Refuse what Apigee refuses to deploy: a ResponseCache twice on the way there, or twice on the way back."""
+        flows = [flow for one in endpoints for flow in (one.preflow, *one.flows, one.postflow)]
+        for path, error, steps in (
+            ("request", "Req", [step for flow in flows for step in flow.request]),
+            ("response", "Resp", [step for flow in flows for step in flow.response]),
+        ):
+            names = Counter(step.policy.name for step in steps if isinstance(step.policy, ResponseCache))
+            self.findings.undeployable.extend(
+                f"ResponseCacheStepAttachmentNotAllowed{error}: Response cache step definition {name} can not be "
+                f"attached more than once in the {path} path."
+                for name, count in names.items()
+                if count > 1
+            )
 
     def _properties(self, resources: Mapping[str, bytes]) -> dict[str, str]:
         found: dict[str, str] = {}

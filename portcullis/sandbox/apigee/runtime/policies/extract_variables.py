@@ -15,7 +15,12 @@ from portcullis.sandbox.apigee.runtime.faults import Fault
 from portcullis.sandbox.apigee.runtime.message import Message
 from portcullis.sandbox.apigee.runtime.policies import payloads
 from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common, template
-from portcullis.sandbox.apigee.runtime.policies.extraction_patterns import Pattern, best_match, compile_pattern
+from portcullis.sandbox.apigee.runtime.policies.extraction_patterns import (
+    BadVariableError,
+    Pattern,
+    best_match,
+    compile_pattern,
+)
 from portcullis.sandbox.apigee.runtime.templates import Template
 from portcullis.sandbox.apigee.runtime.values import Scalar, Value, as_text
 from portcullis.sandbox.apigee.runtime.variables import ReadOnlyVariableError
@@ -145,7 +150,7 @@ class ExtractVariables(Policy):
 def _by_pattern(node: Node, policy: str) -> Extraction:
     name = node.attribute("name")
     if node.tag != "URIPath" and not name:
-        raise node.error(f"MissingName: ExtractVariables {policy}: <{node.tag}> needs a name")
+        raise node.error(f"MissingName: Required attribute name is missing in {node.tag}")
     patterns = tuple(_pattern(one, policy, path=node.tag == "URIPath") for one in node.children("Pattern"))
     kind = node.tag
 
@@ -160,9 +165,13 @@ def _by_pattern(node: Node, policy: str) -> Extraction:
 def _pattern(node: Node, policy: str, *, path: bool) -> Pattern:
     try:
         return compile_pattern(node.text, path=path, ignore_case=node.flag_attribute("ignoreCase", default=False))
+    except BadVariableError:
+        text = f"InvalidPattern: Pattern {node.text} is invalid in ExtractVariables stepDefinition {policy}."
+        raise node.error(text) from None
     except ValueError:
         raise node.error(
-            f"PatternWithoutVariable: ExtractVariables {policy}: Pattern {node.text} without variable"
+            f"PatternWithoutVariable: Pattern {node.text} should have atleast one variable in ExtractVariables "
+            f"stepDefinition {policy}."
         ) from None
 
 
@@ -201,13 +210,15 @@ def _by_jsonpath(node: Node, policy: str, *, strict: bool) -> Extraction:
 
 
 def _json_variable(node: Node, policy: str) -> tuple[str, str, tuple[Template, ...]]:
-    paths = list(node.children("JSONPath"))
+    paths, name = list(node.children("JSONPath")), node.attribute("name")
     if not paths:
-        raise node.error(f"NoJSONPathsToEvaluate: ExtractVariables {policy}: no JSONPath in <Variable>")
+        raise node.error(
+            f"NoJSONPathsToEvaluate: ExtractVariables {policy}: no jsonpaths to evaluate in variable {name}."
+        )
     compiled: list[Template] = []
     for path in paths:
         if not path.text:
-            raise path.error(f"EmptyJSONPathExpression: ExtractVariables {policy}: Empty JSONPath expression")
+            raise path.error(f"EmptyJSONPathExpression: {label}: JSONPath expression is empty in variable {name}.")
         text = template(path, path.text)
         if text.literal is not None:
             try:
@@ -271,13 +282,17 @@ def _by_xpath(node: Node, policy: str) -> Extraction:
 
 
 def _xml_variable(node: Node, policy: str, prefixes: dict[str, str]) -> tuple[str, str, tuple[etree.XPath, ...]]:
-    label = f"ExtractVariables {policy}"
+    label, name = f"ExtractVariables {policy}", node.attribute("name")
+    if any(not one.text for one in node.children("XPath")):
+        raise node.error(f"EmptyXPathExpression: {label}: XPath expression is empty in variable {name}.")
     paths = tuple(payloads.compile_xpath(one, label, one.text, prefixes) for one in node.children("XPath"))
     if not paths:
-        raise node.error(f"NoXPathsToEvaluate: {label}: no XPath in <Variable>")
+        raise node.error(f"NoXPathsToEvaluate: {label}: no xpaths to evaluate in variable {name}.")
     kind = _type(node)
-    if kind == "nodeset" and any(not isinstance(path(etree.Element("probe")), list) for path in paths):
-        raise node.error(f"CannotBeConvertedToNodeset: {label}: the result of the XPath cannot be converted to nodeset")
+    for path in paths if kind == "nodeset" else ():
+        if not isinstance(path(etree.Element("probe")), list):
+            text = f"CannotBeConvertedToNodeset: {label}: Result of xpath {path.path} cannot be converted to nodeset."
+            raise node.error(text)
     return _variable_name(node, policy), kind, paths
 
 
@@ -301,7 +316,7 @@ def _fragment(item: object) -> str:
 def _variable_name(node: Node, policy: str) -> str:
     name = node.attribute("name")
     if not name:
-        raise node.error(f"MissingName: ExtractVariables {policy}: <Variable> needs a name")
+        raise node.error("MissingName: Required attribute name is missing in Variable")
     return name
 
 

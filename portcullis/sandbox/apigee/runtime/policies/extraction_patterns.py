@@ -14,6 +14,10 @@ from portcullis.sandbox.apigee.runtime.java_regex import JavaRegex, MatchTimeout
 _TOKEN = re.compile(r"%(?P<escaped>.)|\{(?P<name>[^{}]+)\}|(?P<many>\*\*)|(?P<one>\*)|(?P<text>.)", re.DOTALL)
 
 
+class BadVariableError(ValueError):
+    """What is in the curly brackets is no name."""
+
+
 @dataclass(frozen=True)
 class Pattern:
     """A compiled pattern: the names of its variables, and how many segments it has."""
@@ -32,12 +36,18 @@ class Pattern:
 
 
 def compile_pattern(text: str, *, path: bool, ignore_case: bool) -> Pattern:
-    """Compile a pattern; one without a variable is a `ValueError`, as is one too long."""
+    """Compile a pattern; one without a variable is a `ValueError`, as is one too long.
+
+    Raises:
+        BadVariableError: a wildcard is where the name of a variable should be.
+    """
     names: list[str] = []
     parts: list[str] = []
     one = "[^/]+" if path else ".*?"
     for match in _TOKEN.finditer(text):
         if match["name"]:
+            if "*" in match["name"]:
+                raise BadVariableError(match["name"])
             names.append(match["name"].strip())
             parts.append(f"({one})")
         elif match["one"] or match["many"]:

@@ -69,10 +69,10 @@ def namespaces(node: Node, policy: str) -> dict[str, str]:
         prefix = one.attribute("prefix")
         if prefix and not one.text:
             raise one.error(
-                f"NONEmptyPrefixMappedToEmptyURI: {policy}: Non-empty prefix {prefix} cannot be mapped to empty uri"
+                f"NONEmptyPrefixMappedToEmptyURI: {policy}: Non-empty prefix {prefix} cannot be mapped to empty uri."
             )
         if prefix in found:
-            raise one.error(f"DuplicatePrefix: {policy}: Duplicate prefix {prefix}")
+            raise one.error(f"DuplicatePrefix: {policy}: Duplicate prefix {prefix}.")
         found[prefix] = one.text
     return {prefix: uri for prefix, uri in found.items() if prefix}
 

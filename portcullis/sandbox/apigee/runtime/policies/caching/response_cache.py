@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Self
 
-from portcullis.sandbox.apigee.runtime.conditions import Condition
+from portcullis.sandbox.apigee.runtime.conditions import Condition, ConditionError, parse_condition
 from portcullis.sandbox.apigee.runtime.context import Answered, Context
 from portcullis.sandbox.apigee.runtime.elements import Node, elements
 from portcullis.sandbox.apigee.runtime.message import Message
-from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common, condition
+from portcullis.sandbox.apigee.runtime.policies.base import Policy, Source, common
 from portcullis.sandbox.apigee.runtime.policies.caching.expiry import EXPIRY, Expiry, read_expiry
 from portcullis.sandbox.apigee.runtime.policies.caching.keys import (
     KEY,
@@ -61,8 +61,8 @@ class ResponseCache(Policy):
             key=read_key(node),
             expiry=read_expiry(node),
             excludes_errors=node.flag("ExcludeErrorResponse", default=False),
-            skip_lookup=condition(node.find("SkipCacheLookup")),
-            skip_population=condition(node.find("SkipCachePopulation")),
+            skip_lookup=_skip(node, "SkipCacheLookup", "InvalidSkipCacheLookUpCondition"),
+            skip_population=_skip(node, "SkipCachePopulation", "InvalidSkipCachePopulationCondition"),
             by_accept=node.flag("UseAcceptHeader", default=False),
             by_headers=node.flag("UseResponseCacheHeaders", default=False),
         )
@@ -119,6 +119,19 @@ class ResponseCache(Policy):
     @property
     def _noted(self) -> str:
         return f"ResponseCache {self.name}"
+
+
+def _skip(node: Node, element: str, error: str) -> Condition | None:
+    text = node.words(element)
+    if not text:
+        return None
+    try:
+        return parse_condition(text)
+    except ConditionError as problem:
+        raise node.error(
+            f"InvalidMessagePatternForErrorCode: Invalid message pattern found for error code steps.cache.{error}. "
+            f"{problem} (condition: {text})"
+        ) from None
 
 
 def _life_by_headers(answer: Message, life: float) -> float:
