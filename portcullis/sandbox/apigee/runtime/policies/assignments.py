@@ -19,7 +19,7 @@ from portcullis.sandbox.apigee.runtime.values import Value, as_text
 from portcullis.sandbox.apigee.runtime.variables import ReadOnlyVariableError
 
 _INDEX = re.compile(r"\[(-?\d+)\]$|\.(\d+)$")
-"""Which of several values of a name is meant: `f[2]` as in the error playbook, or `f.2` as in the reference."""
+"""Which of several values of a name is meant: `f[2]` or, as in the reference, `f.2`."""
 
 PARAMETERS = {"Headers": "Header", "QueryParams": "QueryParam", "FormParams": "FormParam"}
 

@@ -211,10 +211,9 @@ def _by_jsonpath(node: Node, policy: str, *, strict: bool) -> Extraction:
 
 def _json_variable(node: Node, policy: str) -> tuple[str, str, tuple[Template, ...]]:
     paths, name = list(node.children("JSONPath")), node.attribute("name")
+    label = f"ExtractVariables {policy}"
     if not paths:
-        raise node.error(
-            f"NoJSONPathsToEvaluate: ExtractVariables {policy}: no jsonpaths to evaluate in variable {name}."
-        )
+        raise node.error(f"NoJSONPathsToEvaluate: {label}: no jsonpaths to evaluate in variable {name}.")
     compiled: list[Template] = []
     for path in paths:
         if not path.text:
