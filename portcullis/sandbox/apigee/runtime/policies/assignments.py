@@ -99,6 +99,11 @@ def _map_of(message: Message, group: str) -> MultiMap:
     return message.query if group == "QueryParams" else message.form
 
 
+def _takes(message: Message, group: str) -> bool:
+    """Tell whether a message has such parameters: those of query and form have no effect on a response (reference)."""
+    return group == "Headers" or message.kind == "request"
+
+
 def _store(message: Message, group: str, values: MultiMap) -> None:
     """Write form parameters back; a body that is no form stays where there are none."""
     if group == "FormParams" and values.pairs != message.form.pairs:
@@ -138,6 +143,8 @@ def _parameters_operation(group: Node, *, replace: bool) -> Operation:
 
     def run(scene: Scene) -> None:
         message = scene.message
+        if not _takes(message, kind):
+            return
         values = _map_of(message, kind)
         for name_text, value_text in pairs:
             name, value = scene.fill(name_text), _one_line(scene.fill(value_text))
@@ -220,7 +227,7 @@ def _indexed(node: Node, text: Template) -> Callable[[Scene], tuple[str, int | N
     """Read a name that may end in `[2]` or `.2`, which means the second value only; raises `BundleError`."""
     literal = text.literal
     if literal is not None and (found := _INDEX.search(literal)) and _number(found) < 1:
-        raise node.error(f"InvalidIndex: the index in {literal} must be greater than zero")
+        raise node.error(f"InvalidIndex: index must be greater than zero in {literal}")
 
     def read(scene: Scene) -> tuple[str, int | None]:
         name = scene.fill(text)
@@ -246,13 +253,16 @@ def _remove_payload(scene: Scene) -> None:
 
 
 def _remove_group(group: Node) -> Operation:
-    names = [_indexed(one, template(one, one.attribute("name"))) for one in group.children()]
+    named = list(group.children())
+    names = [_indexed(one, template(one, one.attribute("name"))) for one in named if _wanted(one)]
     kind = group.tag
 
     def run(scene: Scene) -> None:
+        if not _takes(scene.message, kind):
+            return
         values = _map_of(scene.message, kind)
         had_form = bool(values.pairs)
-        if not names:
+        if not named:
             values.clear()
         for read in names:
             values.remove(*read(scene))
@@ -284,6 +294,8 @@ def _copy(node: Node) -> list[Operation]:
 def _copy_everything(scene: Scene, source: Message) -> None:
     target = scene.message
     for group in ("Headers", "QueryParams"):
+        if not (_takes(source, group) and _takes(target, group)):
+            continue
         _map_of(target, group).pairs = list(_map_of(source, group).pairs)
     target.content = source.content
     for part in ("Verb", "Path", "Version", "StatusCode", "ReasonPhrase"):
@@ -299,12 +311,16 @@ def _copy_part(part: Node) -> Callable[[Scene, Message], None]:
                 copy(source, scene.message)
 
         return copy_one
-    names = [_indexed(one, template(one, one.attribute("name"))) for one in part.children()]
+    named = list(part.children())
+    names = [_indexed(one, template(one, one.attribute("name"))) for one in named if _wanted(one)]
     group = part.tag
 
     def copy_group(scene: Scene, source: Message) -> None:
+        if not (_takes(source, group) and _takes(scene.message, group)):
+            return
         values, into = _map_of(source, group), _map_of(scene.message, group)
-        for name, index in [read(scene) for read in names] or [(name, None) for name in values.names()]:
+        chosen = [read(scene) for read in names] if named else [(name, None) for name in values.names()]
+        for name, index in chosen:
             found = values.values(name)
             found = found if index is None else found[index - 1 : index]
             if found:
@@ -333,15 +349,18 @@ def _copy_reason(source: Message, target: Message) -> None:
 
 
 def _copy_verb(source: Message, target: Message) -> None:
-    target.verb = source.verb
+    if source.kind == target.kind == "request":
+        target.verb = source.verb
 
 
 def _copy_path(source: Message, target: Message) -> None:
-    target.path = source.path
+    if source.kind == target.kind == "request":
+        target.path = source.path
 
 
 def _copy_version(source: Message, target: Message) -> None:
-    target.version = source.version
+    if source.kind == target.kind == "request":
+        target.version = source.version
 
 
 _COPIES: dict[str, Callable[[Message, Message], None]] = {
@@ -373,7 +392,10 @@ _PRECEDENCE = {tag: rank for rank, tag in enumerate(("ResourceURL", "Template", 
 def _assign_variable(node: Node) -> Operation:
     name = node.need("Name").text
     if not name:
-        raise node.error("InvalidVariableName: <AssignVariable> needs a <Name> with the variable's name")
+        raise node.error(
+            "InvalidVariableName: AssignMessage schema validation failed: "
+            "invalid variable name - null - in assign variable."
+        )
     parts = sorted(node.children(), key=lambda part: _PRECEDENCE.get(part.tag, len(_PRECEDENCE)))
     readers = [reader for part in parts if (reader := _value_reader(part)) is not None]
     needed = any(part.tag != "Value" for part in parts if part.tag in _PRECEDENCE)
