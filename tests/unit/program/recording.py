@@ -161,6 +161,8 @@ def record(
         set_mocks(_Answers(), project="portcullis", stack=stack, preview=preview, monitor=recorder)
         settings.set_root_resource(None)  # pyright: ignore[reportArgumentType] - a run before left its own
         pulumi.runtime.set_all_config(chosen.values, chosen.secrets)
+        # A program that stops leaves outputs behind, and the loop would print why for each; the error itself is raised.
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         await pulumi.runtime.run_in_stack(lambda: _discard(program()))
         return recorder
 
