@@ -6,7 +6,7 @@ import { BoundedMap } from "../support/bounded_map";
 import { nowSeconds } from "../support/clock";
 import { LATE, within } from "../support/deadline";
 import { type KeepAlive } from "../support/single_flight";
-import { HINT_SCHEMA, LABELS, readHint } from "./answer";
+import { type Hint, HINT_SCHEMA, LABELS, readHint } from "./answer";
 import { type Features, featuresOf } from "./features";
 
 /** The Workers AI binding, as far as it is used. */
@@ -64,7 +64,7 @@ export class Hints {
     logEvent({ event: "hint-failed", trace_id: traceId, cause: hint, failed: this.#failed });
   }
 
-  async #ask(features: Features): Promise<NonNullable<ReturnType<typeof readHint>> | "late" | "error" | "not-a-hint"> {
+  async #ask(features: Features): Promise<Hint | "late" | "error" | "not-a-hint"> {
     try {
       const inputs = {
         messages: [

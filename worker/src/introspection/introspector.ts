@@ -3,7 +3,7 @@ import { type Caller, callerOfIntrospection } from "../claims/caller";
 import { INACTIVE_TOKEN_SECONDS, INTROSPECTION_FRESH_SECONDS, MAX_INTROSPECTION_ENTRIES, SHARED_FETCH_WAIT_MS } from "../constants";
 import { type IntrospectionPolicy, type IssuerPolicy } from "../policy/table";
 import { BoundedMap } from "../support/bounded_map";
-import { nowSeconds } from "../support/clock";
+import { nowSeconds, stillHolds } from "../support/clock";
 import { LATE } from "../support/deadline";
 import { err, ok, type Result } from "../support/result";
 import { type KeepAlive, SingleFlight } from "../support/single_flight";
@@ -51,7 +51,7 @@ export class Introspector {
   async caller(token: string, digest: string, keepAlive: KeepAlive): Promise<Result<Caller, TokenFault | "unavailable">> {
     const known = this.#known.get(digest);
     const verdict =
-      known !== undefined && isUsed(known, nowSeconds())
+      known !== undefined && stillHolds(known.until, INTROSPECTION_FRESH_SECONDS, nowSeconds())
         ? known
         : await this.#flights.run(digest, () => this.#find(token, digest, keepAlive), keepAlive);
     if (verdict === null || verdict === LATE) return err("unavailable");
@@ -95,9 +95,4 @@ export class Introspector {
     if (answer.ok || answer.error !== "unauthorized" || second === undefined) return answer;
     return askIssuer(introspection, second, token);
   }
-}
-
-/** Whether an answer is still used. A clock that went back ends its time, rather than stretch it. */
-function isUsed({ until }: Verdict, now: number): boolean {
-  return now < until && until <= now + INTROSPECTION_FRESH_SECONDS;
 }

@@ -1,6 +1,7 @@
 import { type Caller } from "../claims/caller";
 import { isClientId, isSubject } from "../claims/checks";
 import { isSha256 } from "../possession/binding";
+import { stillHolds } from "../support/clock";
 import { DecodeError, type Decoder, integer, list, nullable, record, text } from "../support/decode";
 import { type JsonObject } from "../support/json";
 
@@ -62,7 +63,7 @@ export function callerFromEntry(
   try {
     const { client_id: clientId, jti: tokenId, jkt, x5t, until, ...rest } = decodeEntry(entry, "$");
     const isUsable = isSubject(rest.subject) && isClientId(clientId) && [jkt, x5t].every((hash) => hash === null || isSha256(hash));
-    if (!isUsable || now >= until || until > now + longestSeconds) return null;
+    if (!isUsable || !stillHolds(until, longestSeconds, now)) return null;
     return { caller: { ...rest, clientId, tokenId, binding: { dpopKey: jkt, certificate: x5t } }, until };
   } catch (problem) {
     if (problem instanceof DecodeError) return null;

@@ -2,7 +2,7 @@ import { type Caller } from "../claims/caller";
 import { MAX_VERIFIED_TOKENS } from "../constants";
 import { type VerificationKey } from "../keys/verification_key";
 import { BoundedMap } from "../support/bounded_map";
-import { nowSeconds } from "../support/clock";
+import { nowSeconds, stillHolds } from "../support/clock";
 
 /** A token that was verified: who calls, and the key that says so. */
 export interface VerifiedToken {
@@ -32,9 +32,7 @@ export class VerifiedTokens {
   recall(digest: string, stillTrusted: StillTrusted): VerifiedToken | null {
     const entry = this.#entries.get(digest);
     if (entry === undefined) return null;
-    const now = nowSeconds();
-    // A clock that went back ends an entry's time, rather than stretch it.
-    const isInTime = now < entry.until && entry.until <= now + this.#seconds;
+    const isInTime = stillHolds(entry.until, this.#seconds, nowSeconds());
     if (isInTime && stillTrusted(entry.caller.issuer, entry.key)) return entry;
     this.#entries.delete(digest);
     return null;
